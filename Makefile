@@ -2,7 +2,9 @@
 # "make help" lists the rest.
 
 BUILD ?= build/plain
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 WERROR ?= -Werror
 OPT ?= -O2 -g
 SANITIZE ?=

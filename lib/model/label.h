@@ -8,6 +8,7 @@
 #ifndef MODEL_LABEL_H
 #define MODEL_LABEL_H
 
+#include "base/error.h"
 #include "base/vec.h"
 #include "model/model.h"
 
