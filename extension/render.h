@@ -1,0 +1,50 @@
+/*
+ * From routes to an engine's files.  Pure: the same input, the same bytes.
+ * Foreign values reach a file only as the typed values of model/label, through
+ * emitters that quote (the second lock); what was written is read back by a
+ * tokenizer of ours against a list of directives and counts (the third).
+ */
+#ifndef EXTENSION_RENDER_H
+#define EXTENSION_RENDER_H
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "routing.h"
+
+struct rendered_file {
+	char *path; /* relative: "nginx.conf", "sites/0a1b.conf" */
+	char *text;
+	size_t len;
+	char sha256[SHA256_HEX_SIZE];
+};
+
+struct rendered {
+	VEC(struct rendered_file) files; /* by path */
+	char *listen_http;		 /* options of the default listeners */
+	char *listen_https;		 /* NULL: nothing listens for TLS */
+	char config[SHA256_HEX_SIZE];	 /* names the whole; see internals.md */
+};
+
+struct render_options {
+	/*
+	 * Live: the files include what the agent writes (docs/internals.md)
+	 * and the two addresses are not used.  Offline: the engine listens
+	 * on "80" or "127.0.0.1:8080".
+	 */
+	bool live;
+	const char *listen;
+	const char *listen_ssl;
+	const char *secrets_dir; /* where secrets are files */
+};
+
+/* NULL when what was rendered did not survive being read back (a bug). */
+struct rendered *render(const struct cluster_config *c, const struct routing *r,
+    const struct render_options *o, struct error *e) _warn_unused_;
+void rendered_free(struct rendered *r);
+/* The file 'path', or NULL. */
+const struct rendered_file *
+rendered_file(const struct rendered *r, const char *path);
+
+#endif
