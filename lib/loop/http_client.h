@@ -1,0 +1,76 @@
+/*
+ * HTTP requests on the loop: one curl multi handle per client.
+ *
+ * Serves the Docker client, the agent's worker and proxyctl.  Every request
+ * has deadlines, can be cancelled, and completes exactly once, never from
+ * inside http_request_start().
+ */
+#ifndef LOOP_HTTP_CLIENT_H
+#define LOOP_HTTP_CLIENT_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct http_client;
+struct http_request;
+
+/* Where requests go.  Strings are copied. */
+struct http_endpoint {
+	/*
+	 * "unix:///path", "unix:path", "tcp://host:port",
+	 * "http://host:port" or "https://host:port".
+	 */
+	const char *url;
+	const char *tls_ca;   /* file; NULL: the system's */
+	const char *tls_cert; /* client certificate and key, or NULL */
+	const char *tls_key;
+	bool tls_insecure; /* skips the check of the server's certificate */
+	const char *bearer_token; /* or NULL */
+};
+
+struct http_response {
+	long status;	  /* 0: no answer */
+	const char *body; /* what was gathered; "" with on_data */
+	size_t body_len;
+	const struct error *error; /* NULL: a whole answer arrived */
+	uint64_t took_us;
+};
+
+/* Called once, from the loop.  The request is gone afterwards. */
+typedef void http_done_fn(void *arg, const struct http_response *response);
+/* Streamed bytes; false stops the transfer with ECANCELED. */
+typedef bool http_data_fn(void *arg, const char *bytes, size_t len);
+
+struct http_request_options {
+	const char *method; /* "GET" where NULL */
+	const char *target; /* "/v1.41/services?..." */
+	const char *body;   /* copied; NULL: none */
+	size_t body_len;
+	const char *content_type; /* "application/json" where NULL */
+	uint64_t connect_ms;	  /* 0: 2,000 */
+	uint64_t first_byte_ms;	  /* 0: 5,000; time to the status line */
+	uint64_t total_ms;	  /* 0: 30,000; UINT64_MAX: none (streams) */
+	uint64_t idle_ms;	  /* 0: none; no byte for so long ends it */
+	size_t max_body;	  /* 0: 16 MiB; larger fails with EFBIG */
+	http_data_fn *on_data;	  /* NULL: gather the body */
+	http_done_fn *done;
+	void *arg;
+};
+
+struct http_client *http_client_new(uv_loop_t *loop,
+    const struct http_endpoint *endpoint, struct error *e) _warn_unused_;
+/* Cancels what runs ('done' is called with ECANCELED), then frees. */
+void
+http_client_close(struct http_client *c, void (*closed)(void *arg), void *arg);
+struct http_request *
+http_request_start(struct http_client *c, const struct http_request_options *o);
+/* 'done' follows with ECANCELED, from the loop. */
+void http_request_cancel(struct http_request *r);
+/* Percent-encodes everything but unreserved characters. */
+void http_add_escaped(struct str *s, const char *text, size_t len);
+
+#endif
