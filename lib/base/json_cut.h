@@ -21,8 +21,9 @@ struct json_cut; /* incremental state; owned by the caller */
 
 /*
  * For a text that is one array.  Elements longer than 'max_element' bytes, or
- * nested deeper than JSON_CUT_DEPTH, are handed to 'on_skipped' (may be NULL)
- * with as much of their beginning as was kept, and the rest goes on.
+ * nested deeper than JSON_CUT_DEPTH (below it brackets are only counted), are
+ * handed to 'on_skipped' (may be NULL) with their first 'max_element' bytes,
+ * and the rest goes on.
  */
 struct json_cut *json_cut_new(size_t max_element, json_cut_fn *on_element,
     json_cut_fn *on_skipped, void *arg);
@@ -39,7 +40,8 @@ typedef void json_member_fn(void *arg, const char *key, size_t key_len,
 
 /*
  * Walks the members of one object held in memory, values as raw text.  -1
- * when 'json' is not exactly one well-structured object.
+ * when 'json' is not exactly one well-structured object; the members before
+ * the fault have been told then.
  */
 int json_cut_members(const char *json, size_t len, json_member_fn *on_member,
     void *arg, struct error *e) _warn_unused_;
