@@ -130,6 +130,8 @@ struct model {
 	struct map nodes;    /* id -> struct node *, owned */
 	struct map secrets;  /* name -> struct secret *, owned */
 	struct map configs;  /* name -> struct secret *, owned */
+	/* name -> the network, or a mark for several; kept by model.c */
+	struct map network_names;
 	VEC(struct bad_object) bad;
 };
 
@@ -145,6 +147,9 @@ void model_put_config(struct model *m, struct secret *s);
 /* Removes and frees; false if there was none. */
 bool model_remove_service(struct model *m, const char *id);
 bool model_remove_network(struct model *m, const char *id);
+bool model_remove_node(struct model *m, const char *id);
+bool model_remove_secret(struct model *m, const char *name);
+bool model_remove_config(struct model *m, const char *name);
 /* By ID, else by name where exactly one has it; else NULL. */
 const struct network *
 model_find_network(const struct model *m, const char *id_or_name);
@@ -160,9 +165,12 @@ void task_free(struct task *t);
 void network_free(struct network *n);
 void node_free(struct node *n);
 void secret_free(struct secret *s);
+void bad_object_fini(struct bad_object *b);
 
 /* Takes 'task' into s->tasks, in its place, replacing one of the same ID. */
 void service_put_task(struct service *s, struct task *task);
+/* For many at once: push them to s->tasks (IDs all different), then this. */
+void service_sort_tasks(struct service *s);
 /* The label 'key' (whole key), or NULL. */
 const struct label *service_label(const struct service *s, const char *key);
 /* State running and desired state running. */
