@@ -34,27 +34,41 @@ struct pool_member {
 
 /*
  * One host and path.  The oldest member decides all per-route settings:
- * owner->labels.
+ * owner->labels.  What concerns the whole host (ssl_cert, ssl_key, ssl_only,
+ * ssl_passthrough, proxy_protocol, hsts, redirects) is the host owner's word:
+ * host_owner->labels; it is the same one for all routes of a host, and it
+ * need not have a route of each path.
+ *
+ * Weights are small whole numbers in exact proportion; where the exact ones
+ * would add up to more than ROUTE_WEIGHT_MAX (ROUTE_HASH_WEIGHT_MAX where the
+ * owner wants stickiness, which costs memory by weight), they are rounded.
  */
+#define ROUTE_WEIGHT_MAX 1000000
+#define ROUTE_HASH_WEIGHT_MAX 1000
 struct route {
 	const char *host; /* borrowed; "*" for the default backend; "*.x.y" */
 	const char *path; /* borrowed; "/" or "/app" */
 	enum route_tls tls;
 	const struct accepted *owner;
+	const struct accepted *host_owner;
 	VEC(struct pool_member) members; /* oldest first */
 };
 
 struct accepted {
 	const struct service *service; /* borrowed from the model */
+	/*
+	 * As parsed, less what is not in force: no stickiness in VIP mode, no
+	 * default_backend and no other root than "/" for a passthrough.
+	 */
 	struct labels labels;
 	const struct network *network; /* borrowed; NULL: node addresses */
 	struct findings remarks;
 };
 
+/* A service, or an object of the Engine that could not be decoded. */
 struct rejected {
-	char *service_id;
-	char *service; /* name; NULL where a bad object has none */
-	size_t position;
+	char *service_id; /* NULL where a bad object has none */
+	char *service;	  /* a name; of a bad object its name, ID or position */
 	int64_t created_ns;
 	struct finding finding;
 };
@@ -69,12 +83,24 @@ struct routing {
 	VEC(const char *) configs;
 };
 
-/*
- * 'set_aside' maps service ID to struct finding *: services that are left out
- * with that finding, as if a label were wrong (NULL: none).
- */
+struct routing_options {
+	/*
+	 * Service ID to struct finding *: services that are left out with that
+	 * finding, as if a label were wrong (NULL: none).
+	 */
+	const struct map *set_aside;
+	/*
+	 * Live, the reader sends a cluster its own services only, and to the
+	 * default cluster those that name a cluster that does not exist: a
+	 * service that names another cluster is then no-such-cluster.  Offline
+	 * it is simply not ours.
+	 */
+	bool foreign_is_error;
+};
+
+/* The result borrows from 'm', not from 'c'.  'o' may be NULL. */
 struct routing *routing_build(const struct cluster_config *c,
-    const struct model *m, const struct map *set_aside);
+    const struct model *m, const struct routing_options *o);
 void routing_free(struct routing *r);
 
 /* Whether the service takes part in 'c': it names it, or c is the default. */
