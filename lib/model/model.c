@@ -56,6 +56,7 @@ service_free(struct service *s)
 	vec_fini(&s->ports);
 	free(s->id);
 	free(s->name);
+	free(s->stack);
 	free(s);
 }
 

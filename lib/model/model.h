@@ -88,7 +88,8 @@ struct service {
 	VEC(struct attachment) vips;
 	VEC(struct published_port) ports; /* Endpoint.Ports */
 	VEC(char *) secrets;		  /* names of those it mounts */
-	VEC(struct task *) tasks;	  /* owned; by (slot, id) */
+	char *stack; /* label com.docker.stack.namespace, or NULL */
+	VEC(struct task *) tasks; /* owned; by (slot, id) */
 };
 
 struct network {
@@ -132,6 +133,13 @@ struct model {
 	struct map configs;  /* name -> struct secret *, owned */
 	/* name -> the network, or a mark for several; kept by model.c */
 	struct map network_names;
+	/*
+	 * The document had an array "secrets" (or "configs"), if only an empty
+	 * one: what is not in it does not exist.  Otherwise nothing is known
+	 * of secrets and a label may name any.
+	 */
+	bool secrets_listed;
+	bool configs_listed;
 	VEC(struct bad_object) bad;
 };
 
