@@ -22,9 +22,10 @@ struct rendered_file {
 
 struct rendered {
 	VEC(struct rendered_file) files; /* by path */
-	char *listen_http;		 /* options of the default listeners */
-	char *listen_https;		 /* NULL: nothing listens for TLS */
-	char config[SHA256_HEX_SIZE];	 /* names the whole; see internals.md */
+	/* Options behind the address of agent/default_*.conf; may be "". */
+	char *listen_http;
+	char *listen_https;	      /* NULL: nothing listens for TLS */
+	char config[SHA256_HEX_SIZE]; /* names the whole; see internals.md */
 };
 
 struct render_options {
@@ -37,6 +38,18 @@ struct render_options {
 	const char *listen;
 	const char *listen_ssl;
 	const char *secrets_dir; /* where secrets are files */
+	/*
+	 * Offline: the folder that the engine will run in, absolute, for the
+	 * sockets between its own parts (only where a passthrough needs
+	 * them).  NULL, and always live: they are relative to the working
+	 * directory, which the agent makes its own folder.
+	 */
+	const char *dir;
+	/*
+	 * Offline, for worker_processes = auto: base/cgroup knows.  0 leaves
+	 * it to the engine.
+	 */
+	uint32_t workers;
 };
 
 /* NULL when what was rendered did not survive being read back (a bug). */
