@@ -44,6 +44,6 @@ typedef void json_member_fn(void *arg, const char *key, size_t key_len,
  * the fault have been told then.
  */
 int json_cut_members(const char *json, size_t len, json_member_fn *on_member,
-    void *arg, struct error *e) _warn_unused_;
+    void *arg, struct error *e);
 
 #endif

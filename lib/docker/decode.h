@@ -14,6 +14,9 @@
 
 #include <stddef.h>
 
+/* Objects longer than this are bad_objects; the Engine's own limit is 4 MiB. */
+#define DOCKER_OBJECT_MAX (8 * 1024 * 1024)
+
 /*
  * One object of the Engine API.  The result is owned by the caller; NULL with
  * 'e' naming the path of the field ("Spec.Labels: not an object").
@@ -36,7 +39,10 @@ struct secret *docker_decode_secret(const char *json, size_t len,
 void docker_scan_identity(
     const char *json, size_t len, char **ret_id, char **ret_name);
 
-/* The same objects in the Engine's shape, appended to 'out'. */
+/*
+ * The same objects in the Engine's shape, appended to 'out'.  A service comes
+ * without its tasks.
+ */
 void docker_encode_service(struct str *out, const struct service *s);
 void docker_encode_task(struct str *out, const struct task *t);
 void docker_encode_network(struct str *out, const struct network *n);
@@ -46,9 +52,10 @@ void docker_encode_secret(struct str *out, const struct secret *s);
 /*
  * A snapshot document: {"version":1,"services":[..],"tasks":[..],
  * "networks":[..],"nodes":[..],"secrets":[..],"configs":[..]}; missing arrays
- * are empty, other members ignored.  Tasks are put under their services; a
- * task of no service is dropped.  Fails only when the document itself is
- * broken (not JSON, not an object, a wrong version).
+ * (and null) are empty, other members ignored.  Tasks are put under their
+ * services; a task of no service is dropped.  Of two objects of one ID (or
+ * secrets of one name) the second is a bad_object.  Fails only when the
+ * document itself is broken (not JSON, not an object, a wrong or no version).
  */
 struct model *docker_decode_snapshot(
     const char *json, size_t len, struct error *e) _warn_unused_;
