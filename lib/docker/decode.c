@@ -12,6 +12,8 @@
 #define OUR_LABELS_MAX 1000
 /* Of a label's value; more than LABEL_VALUE_MAX, so that it is refused. */
 #define VALUE_KEPT (LABEL_VALUE_MAX + 4)
+#define STACK_LABEL "com.docker.stack.namespace"
+#define STACK_MAX 255
 #define HRM_PREFIX "com.docker.ucp.mesh.http"
 
 static bool
@@ -47,6 +49,17 @@ compare_labels(const void *a, const void *b)
 	    ((const struct label *)a)->key, ((const struct label *)b)->key);
 }
 
+/* Anybody may write anything there: what is no name names no stack. */
+static void
+read_stack(const struct json_read *labels, struct service *s)
+{
+	json_t *v = json_object_get(labels->json, STACK_LABEL);
+
+	if (json_is_string(v) && json_string_length(v) <= STACK_MAX &&
+	    strlen(json_string_value(v)) == json_string_length(v))
+		s->stack = xstrdup(json_string_value(v));
+}
+
 /* Go writes null for a map without entries: null is none, a list is not. */
 static void
 read_labels(const struct json_read *spec, struct service *s)
@@ -78,6 +91,7 @@ read_labels(const struct json_read *spec, struct service *s)
 		l->value = xmemdup0(json_string_value(v), l->value_len);
 	}
 	vec_sort(&s->labels, compare_labels);
+	read_stack(&labels, s);
 }
 
 /* A service without a number of replicas has one, as the Engine has it. */

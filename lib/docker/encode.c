@@ -92,6 +92,8 @@ add_labels(struct str *out, const struct service *s)
 		str_addc(out, ':');
 		str_add_json(out, l->value, l->value_len);
 	}
+	if (s->stack != NULL)
+		add_text(out, "com.docker.stack.namespace", s->stack);
 	str_addc(out, '}');
 }
 

@@ -203,6 +203,10 @@ on_member(
 	}
 	if (i == countof(lists) || (len == 4 && memcmp(value, "null", 4) == 0))
 		return;
+	if (strcmp(lists[i].name, "secrets") == 0)
+		r->m->secrets_listed = true;
+	if (strcmp(lists[i].name, "configs") == 0)
+		r->m->configs_listed = true;
 	r->kind = lists[i].kind;
 	r->put = lists[i].put;
 	r->position = 0;
@@ -324,7 +328,9 @@ docker_encode_snapshot(struct str *out, const struct model *m)
 	encode_tasks(out, m);
 	ENCODE_LIST(out, "networks", &m->networks, docker_encode_network);
 	ENCODE_LIST(out, "nodes", &m->nodes, docker_encode_node);
-	ENCODE_LIST(out, "secrets", &m->secrets, docker_encode_secret);
-	ENCODE_LIST(out, "configs", &m->configs, docker_encode_secret);
+	if (m->secrets_listed || m->secrets.len > 0)
+		ENCODE_LIST(out, "secrets", &m->secrets, docker_encode_secret);
+	if (m->configs_listed || m->configs.len > 0)
+		ENCODE_LIST(out, "configs", &m->configs, docker_encode_secret);
 	str_add(out, "}\n");
 }
