@@ -26,11 +26,14 @@ struct child_link;
 struct child_query;
 
 struct child_link_handlers {
-	/* Answer with child_answer() now or later. 'args' is JSON text. */
+	/*
+	 * Answer with child_answer() exactly once, now or later, also after
+	 * child_link_close().  'args' is the text of a JSON object.
+	 */
 	void (*on_query)(void *arg, struct child_query *q, const char *what,
 	    const char *args, size_t args_len);
-	void (*on_reload)(void *arg);
-	void (*on_log_level)(void *arg, const char *level);
+	void (*on_reload)(void *arg);			    /* may be NULL */
+	void (*on_log_level)(void *arg, const char *level); /* may be NULL */
 	/* "stop", EOF of the parent, or a broken line: end in order. */
 	void (*on_stop)(void *arg, const struct error *why);
 };
@@ -41,11 +44,18 @@ child_link_new(uv_loop_t *loop, const struct child_link_handlers *h, void *arg,
     struct error *e) _warn_unused_;
 /* Pongs are given by the link itself: a loop that turns answers. */
 void child_ready(struct child_link *l);
-/* Pushes a line: {"type":"status",...} or {"type":"event",...}. */
+/*
+ * Pushes a line: {"type":"status",...} or {"type":"event",...}.  What is
+ * said before child_ready() follows it.
+ */
 void child_push(struct child_link *l, const char *json, size_t len);
-/* Cut into lines of at most 256 KiB; ends the query. */
+/*
+ * Cut into pieces of at most 256 KiB, sent as the parent takes them; ends
+ * the query.
+ */
 void child_answer(
     struct child_query *q, unsigned status, const char *body, size_t len);
+/* NULL is allowed. */
 void
 child_link_close(struct child_link *l, void (*closed)(void *arg), void *arg);
 

@@ -23,7 +23,10 @@ typedef void lines_fn(void *arg, char *line, size_t len);
  */
 typedef void lines_end_fn(void *arg, const struct error *e);
 
-/* Takes 'fd' (a connected stream socket). */
+/* Everything that was queued is written. */
+typedef void lines_drained_fn(void *arg);
+
+/* Takes 'fd' (a connected stream socket), also when it fails. */
 struct lines *lines_new(uv_loop_t *loop, int fd, lines_fn *on_line,
     lines_end_fn *on_end, void *arg, struct error *e) _warn_unused_;
 /*
@@ -31,9 +34,16 @@ struct lines *lines_new(uv_loop_t *loop, int fd, lines_fn *on_line,
  * bytes wait already: the peer does not read; the line is not sent.
  */
 bool lines_send(struct lines *l, const char *line, size_t len);
+/* The same without a newline (the ready byte of fd 3). */
+bool lines_send_raw(struct lines *l, const char *bytes, size_t len);
+/* For long answers: send a piece, go on when it is written.  NULL: none. */
+void lines_on_drained(struct lines *l, lines_drained_fn *drained);
 /* Bytes that wait to be written. */
 size_t lines_pending(const struct lines *l);
-/* Closes and frees; NULL is allowed; 'closed' may be NULL. */
+/*
+ * Closes and frees; NULL is allowed; 'closed' may be NULL.  What waits to be
+ * written is dropped.
+ */
 void lines_close(struct lines *l, void (*closed)(void *arg), void *arg);
 
 #endif
