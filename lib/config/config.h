@@ -59,6 +59,8 @@ struct daemon_config {
 		char *level;
 		char *format;
 	} log;
+	char *path;
+	uint32_t *key_line; /* by row of the key table; 0 = not in the file */
 };
 
 enum config_secrets { SECRETS_ANY, SECRETS_GRANTED };
@@ -67,12 +69,13 @@ enum config_default { DEFAULT_UNSET, DEFAULT_YES, DEFAULT_NO };
 enum config_driver { DRIVER_SWARM, DRIVER_LOCAL, DRIVER_NONE };
 enum config_engine { ENGINE_NGINX, ENGINE_HAPROXY };
 enum config_publish { PUBLISH_INGRESS, PUBLISH_HOST };
-enum config_order { ORDER_UNSET, ORDER_START_FIRST, ORDER_STOP_FIRST };
+enum config_order { ORDER_START_FIRST, ORDER_STOP_FIRST };
 enum config_log_format { LOG_FORMAT_MAIN, LOG_FORMAT_TRACE };
 
 /* clusters.d/NAME.ini */
 struct cluster_config {
-	char *path; /* the file it was read from */
+	char *path;	    /* the file it was read from */
+	uint32_t *key_line; /* by row of the key table; 0 = not in the file */
 	struct {
 		char *name;
 		enum config_default is_default;
@@ -101,7 +104,7 @@ struct cluster_config {
 		struct config_list placement_preferences;
 		uint64_t update_delay_ms;
 		uint32_t update_parallelism;
-		enum config_order update_order;
+		enum config_order update_order; /* filled where not set */
 		char *stop_signal;
 		uint64_t drain_delay_ms;
 		uint64_t stop_grace_period_ms; /* filled from drain_delay */
@@ -116,7 +119,7 @@ struct cluster_config {
 		struct config_pairs env;
 	} proxy;
 	struct {
-		char *listen;
+		char *listen; /* config_listen_parse(); NULL = not set */
 		char *url;
 		char *tls_ca;
 		char *tls_cert;
@@ -135,15 +138,15 @@ struct cluster_config {
 		uint64_t send_timeout_ms;
 		uint64_t read_timeout_ms;
 		bool ip_hash;
-		char *ssl_options;
-		bool ssl_verify;
-		uint32_t ssl_default_dh_param;
+		char *ssl_options; /* raw */
+		bool ssl_verify;   /* where no label says whether to */
+		uint32_t ssl_default_dh_param; /* bits; 0 = not set */
 		char *ssl_default_dh_param_path;
 		char *ssl_ciphers;
 		struct config_list ssl_protocols;
 		bool http2;
 		char *access_log; /* a path or "off" */
-		char *error_log;
+		char *error_log;  /* a path or "stderr" */
 		enum config_log_format log_format;
 		char *main_log_format;
 		char *trace_log_format;
@@ -186,12 +189,18 @@ struct cluster_config {
 
 /*
  * Everything that is wrong with a file, "FILE:LINE: sentence" each, so that
- * an operator mends it in one go.
+ * an operator mends it in one go.  After 100 lines only their number grows.
  */
 struct config_errors {
 	VEC(char *) lines; /* owned */
+	size_t more;	   /* errors beyond 'lines' */
 };
 void config_errors_fini(struct config_errors *errors);
+/* Adds "FILE:LINE: ..."; line 0 is left out. */
+void config_errors_add(struct config_errors *errors, const char *path,
+    uint32_t line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* All lines, each ended by a newline. */
+void config_errors_print(const struct config_errors *errors, struct str *out);
 
 /* NULL with at least one line in 'errors'. */
 struct daemon_config *daemon_config_load(
@@ -213,9 +222,12 @@ struct daemon_config *daemon_config_default(void);
 void daemon_config_dump(const struct daemon_config *c, struct str *out);
 void cluster_config_dump(const struct cluster_config *c, struct str *out);
 
-/* A sample file: every key commented out with its default and one line. */
+/* A sample file: every key commented out with its default and its help. */
 void daemon_config_sample(struct str *out);
 void cluster_config_sample(struct str *out);
+
+/* bulkhead.ini(5), in mdoc. */
+void config_manpage(struct str *out);
 
 /* [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])? */
 bool config_is_cluster_name(const char *s, size_t len);
