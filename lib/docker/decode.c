@@ -65,7 +65,7 @@ static void
 read_labels(const struct json_read *spec, struct service *s)
 {
 	struct json_read labels = json_read_object(spec, "Labels");
-	const char *key = json_read_text(&labels, STACK_LABEL);
+	const char *key;
 	json_t *v, *map = (json_t *)(uintptr_t)labels.json;
 
 	json_object_foreach(map, key, v)

@@ -36,6 +36,7 @@ a_whole_service_is_read(void **state)
 	    "\"com.docker.ucp.mesh.http\":\"x\","
 	    "\"com.docker.ucp.mesh.http.1\":\"y\","
 	    "\"com.docker.ucp.mesh.httpx\":\"y\","
+	    "\"com.docker.stack.namespace\":\"st\","
 	    "\"com.docker.lbx\":\"y\",\"other\":7},"
 	    "\"TaskTemplate\":{\"ContainerSpec\":{\"Secrets\":["
 	    "{\"SecretName\":\"cert\",\"SecretID\":\"x\"}]},"
@@ -56,6 +57,7 @@ a_whole_service_is_read(void **state)
 	(void)state;
 	assert_string_equal(s->id, "abc_-9Z");
 	assert_string_equal(s->name, "web");
+	assert_string_equal(s->stack, "st");
 	assert_int_equal(s->version, 9007199254740991);
 	assert_int_equal(s->created_ns, 1769853600000000001);
 	assert_int_equal(s->labels.len, 4);

@@ -40,6 +40,24 @@ missing_and_null_lists_are_empty(void **state)
 	(void)state;
 	assert_int_equal(m->services.len, 0);
 	assert_int_equal(m->bad.len, 0);
+	assert_false(m->secrets_listed || m->configs_listed);
+	model_free(m);
+}
+
+static void
+an_empty_list_of_secrets_says_that_there_are_none(void **state)
+{
+	static const char json[] =
+	    "{\"version\":1,\"secrets\":[],\"configs\":null}";
+	STR_AUTO(out, 1000);
+	struct model *m = decode(json, strlen(json));
+
+	(void)state;
+	assert_true(m->secrets_listed);
+	assert_false(m->configs_listed);
+	docker_encode_snapshot(&out, m);
+	assert_non_null(strstr(out.p, "\"secrets\""));
+	assert_null(strstr(out.p, "\"configs\""));
 	model_free(m);
 }
 
@@ -239,6 +257,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(missing_and_null_lists_are_empty),
+		cmocka_unit_test(
+		    an_empty_list_of_secrets_says_that_there_are_none),
 		cmocka_unit_test(
 		    tasks_come_under_their_services_whatever_the_order),
 		cmocka_unit_test(one_odd_object_hides_no_other),
