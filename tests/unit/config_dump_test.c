@@ -158,7 +158,7 @@ a_dump_wraps_at_every_length(void **state)
 		    xasprintf("[nginx]\nhttp_options=#%0*d\n %0*d\n", n - 14, 0,
 			n - 1, 0);
 		char *d _cleanup_free_ = xasprintf(
-		    "[cluster]\nnetworks=%0*d\n %0*d,c\n", n - 9, 0, n - 1, 0);
+		    "[cluster]\nnetworks=%0*d\n %0*d,c\n", n - 9, 0, n - 3, 0);
 
 		round_trip(a);
 		round_trip(b);
