@@ -210,7 +210,7 @@ answer(struct sim_http_request *req, int status, const char *type,
 
 	if (!c->busy)
 		return;
-	str_init(&out, SIZE_MAX / 2);
+	str_init(&out, SIZE_MAX / 8);
 	add_head(&out, req, status, type);
 	if (!bare)
 		str_addf(&out, "Content-Length: %zu\r\n", announce);
