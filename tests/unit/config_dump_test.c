@@ -285,12 +285,15 @@ the_files_of_the_tree_are_current(void **state)
 {
 	STR_AUTO(daemon, 1000000);
 	STR_AUTO(cluster, 1000000);
+	STR_AUTO(manual, 1000000);
 
 	(void)state;
 	daemon_config_sample(&daemon);
 	is_current("conf/bulkhead.ini", &daemon);
 	cluster_config_sample(&cluster);
 	is_current("conf/cluster.ini", &cluster);
+	config_manpage(&manual);
+	is_current("docs/bulkhead.ini.5", &manual);
 }
 
 int
