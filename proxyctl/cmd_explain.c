@@ -1,6 +1,7 @@
-/* proxyctl explain: from a snapshot. */
+/* proxyctl explain: from a snapshot, or from the running system. */
 #include <string.h>
 
+#include "cmd_online.h"
 #include "offline.h"
 
 int
@@ -12,5 +13,7 @@ cmd_explain(const struct cli *cli, int argc, char **argv)
 		if (strncmp(argv[i], "--snapshot", 10) == 0)
 			return offline_exec(cli, argc, argv);
 	}
-	return command_usage("explain", "--snapshot FILE is missing");
+	if (argc > 2)
+		return command_usage("explain", "one thing at a time");
+	return explain_online(cli, argv[1]);
 }
