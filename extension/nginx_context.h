@@ -1,0 +1,27 @@
+/* What the writers of nginx files share. */
+#ifndef EXTENSION_NGINX_CONTEXT_H
+#define EXTENSION_NGINX_CONTEXT_H
+
+#include "nginx_emit.h"
+#include "nginx_site.h"
+#include "render.h"
+
+struct nginx_context {
+	const struct cluster_config *c;
+	const struct render_options *o;
+	const struct nginx_sites *sites;
+	const char *secrets_dir;
+	bool tls;	/* something listens for TLS */
+	bool stream;	/* there is a stream block */
+	bool front;	/* balancers in front of us are trusted */
+	bool http11;	/* upstreams are spoken to in HTTP/1.1 */
+	bool keepalive; /* connections to tasks are kept */
+};
+
+/* Sockets between the parts of one nginx, in its folder. */
+#define NGINX_TLS_SOCKET "tls.sock"
+#define NGINX_PASS_SOCKET "pass.sock"
+/* Behind the folder of the error pages; no path of a label has an @. */
+#define NGINX_PAGES "/@bulkhead/"
+
+#endif

@@ -1,0 +1,222 @@
+/* Servers: see nginx_server.h. */
+#include "nginx_server.h"
+
+#include "nginx_location.h"
+
+#include <string.h>
+
+void
+nginx_server_socket(
+    struct emit *m, const struct nginx_context *x, const char *name)
+{
+	if (x->o->live || x->o->dir == NULL) {
+		emit_text(m, "unix:");
+		emit_literal(m, name);
+		return;
+	}
+	emit_socket(m, x->o->dir, name);
+}
+
+static void
+write_listen(struct emit *m, const struct nginx_context *x)
+{
+	if (x->o->live) {
+		emit_line(m, "include agent/listen_http.conf");
+		return;
+	}
+	emit_begin(m, "listen ");
+	emit_listen(m, x->o->listen);
+	emit_end(m);
+}
+
+/* Behind a passthrough the client's address comes by PROXY protocol. */
+static void
+write_client_address(struct emit *m)
+{
+	emit_line(m, "set_real_ip_from unix:");
+	emit_line(m, "real_ip_header proxy_protocol");
+}
+
+void
+nginx_server_https(struct emit *m, const struct nginx_context *x)
+{
+	if (x->sites->passthrough) {
+		emit_begin(m, "listen ");
+		nginx_server_socket(m, x, NGINX_TLS_SOCKET);
+		emit_end(m);
+		write_client_address(m);
+	} else if (x->o->live) {
+		emit_line(m, "include agent/listen_https.conf");
+	} else {
+		emit_begin(m, "listen ");
+		emit_listen(m, x->o->listen_ssl);
+		emit_end(m);
+	}
+}
+
+/* A secret with the certificate may hold the key too. */
+static void
+write_certificate(
+    struct emit *m, const struct nginx_context *x, const struct labels *l)
+{
+	emit_begin(m, "ssl_certificate ");
+	emit_file(m, x->secrets_dir, l->ssl_cert);
+	emit_end(m);
+	emit_begin(m, "ssl_certificate_key ");
+	emit_file(
+	    m, x->secrets_dir, l->ssl_key != NULL ? l->ssl_key : l->ssl_cert);
+	emit_end(m);
+}
+
+static void
+write_server(struct emit *m, const struct nginx_context *x,
+    const struct nginx_site *s, enum nginx_side side)
+{
+	const struct labels *l = &s->owner->labels;
+	size_t i;
+
+	emit_block(m, "server");
+	if (side != SIDE_TLS)
+		write_listen(m, x);
+	if (side != SIDE_PLAIN)
+		emit_line(m, "include sites/https.inc");
+	emit_begin(m, "server_name");
+	for (i = 0; i < s->hosts.len; i++) {
+		emit_text(m, " ");
+		emit_host(m, s->hosts.at[i]);
+	}
+	emit_end(m);
+	if (side != SIDE_PLAIN)
+		write_certificate(m, x, l);
+	if (side == SIDE_TLS && label_given(l, LABEL_HSTS)) {
+		nginx_location_info(m, x);
+		nginx_location_hsts(m, s);
+	}
+	nginx_location_all(m, x, s, side);
+	emit_close(m);
+}
+
+/* One server for both listeners unless the two must differ. */
+static bool
+is_split(const struct nginx_site *s)
+{
+	return s->owner->labels.ssl_only ||
+	    label_given(&s->owner->labels, LABEL_HSTS);
+}
+
+void
+nginx_server_site(
+    struct emit *m, const struct nginx_context *x, const struct nginx_site *s)
+{
+	nginx_location_upstreams(m, x, s);
+	if (s->tls != TLS_TERMINATE) {
+		write_server(m, x, s, SIDE_PLAIN);
+	} else if (is_split(s)) {
+		write_server(m, x, s, SIDE_PLAIN);
+		write_server(m, x, s, SIDE_TLS);
+	} else {
+		write_server(m, x, s, SIDE_BOTH);
+	}
+}
+
+/* What unknown hosts get: the default backend, or 503. */
+static void
+write_fallback(
+    struct emit *m, const struct nginx_context *x, enum nginx_side side)
+{
+	const struct nginx_site *s = x->sites->fallback;
+
+	if (s != NULL) {
+		nginx_location_all(m, x, s, side);
+		return;
+	}
+	nginx_location_pages(m, x);
+	emit_block(m, "location /");
+	nginx_location_unavailable(m, x);
+	emit_close(m);
+}
+
+static void
+write_default_tls(struct emit *m, const struct nginx_context *x)
+{
+	const struct nginx_site *s = x->sites->fallback;
+	bool terminate = s != NULL && s->tls == TLS_TERMINATE;
+
+	emit_block(m, "server");
+	if (x->sites->passthrough) {
+		emit_begin(m, "listen ");
+		nginx_server_socket(m, x, NGINX_TLS_SOCKET);
+		emit_text(m, " default_server ssl");
+		if (x->c->nginx.http2)
+			emit_text(m, " http2");
+		emit_text(m, " proxy_protocol");
+		emit_end(m);
+		write_client_address(m);
+	} else if (x->o->live) {
+		emit_line(m, "include agent/default_https.conf");
+	} else {
+		emit_begin(m, "listen ");
+		emit_listen(m, x->o->listen_ssl);
+		emit_text(m, " default_server ssl");
+		if (x->c->nginx.http2)
+			emit_text(m, " http2");
+		if (x->c->nginx.accept_proxy_protocol)
+			emit_text(m, " proxy_protocol");
+		emit_end(m);
+	}
+	if (terminate)
+		write_certificate(m, x, &s->owner->labels);
+	else
+		emit_line(m, "ssl_reject_handshake on");
+	if (terminate && label_given(&s->owner->labels, LABEL_HSTS)) {
+		nginx_location_info(m, x);
+		nginx_location_hsts(m, s);
+	}
+	write_fallback(m, x, SIDE_TLS);
+	emit_close(m);
+}
+
+void
+nginx_server_default(struct emit *m, const struct nginx_context *x)
+{
+	if (x->sites->fallback != NULL)
+		nginx_location_upstreams(m, x, x->sites->fallback);
+	emit_block(m, "server");
+	if (x->o->live) {
+		emit_line(m, "include agent/default_http.conf");
+	} else {
+		emit_begin(m, "listen ");
+		emit_listen(m, x->o->listen);
+		emit_text(m, " default_server");
+		if (x->c->nginx.accept_proxy_protocol)
+			emit_text(m, " proxy_protocol");
+		emit_end(m);
+	}
+	write_fallback(m, x, SIDE_PLAIN);
+	emit_close(m);
+	if (x->tls)
+		write_default_tls(m, x);
+}
+
+void
+nginx_server_status(struct emit *m, const struct nginx_context *x)
+{
+	if (x->c->proxy.status_listen == NULL)
+		return;
+	emit_block(m, "server");
+	if (x->o->live) {
+		emit_line(m, "include agent/listen_status.conf");
+	} else {
+		emit_begin(m, "listen ");
+		emit_listen(m, x->c->proxy.status_listen);
+		emit_end(m);
+	}
+	emit_line(m, "access_log off");
+	emit_block(m, "location = /nginx_status");
+	emit_line(m, "stub_status");
+	emit_close(m);
+	emit_block(m, "location /");
+	emit_line(m, "return 404");
+	emit_close(m);
+	emit_close(m);
+}

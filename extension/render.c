@@ -1,0 +1,223 @@
+/* Rendering: see render.h. */
+#include "render.h"
+
+#include "nginx_conf.h"
+#include "nginx_server.h"
+#include "nginx_stream.h"
+#include "readback.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { PATHS_MAX = 16 * 1024 * 1024 };
+
+void
+rendered_free(struct rendered *r)
+{
+	size_t i;
+
+	if (r == NULL)
+		return;
+	for (i = 0; i < r->files.len; i++) {
+		free(r->files.at[i].path);
+		free(r->files.at[i].text);
+	}
+	vec_fini(&r->files);
+	free(r->listen_http);
+	free(r->listen_https);
+	free(r);
+}
+
+static int
+compare_files(const void *a, const void *b)
+{
+	const struct rendered_file *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+const struct rendered_file *
+rendered_file(const struct rendered *r, const char *path)
+{
+	struct rendered_file key = { .path = (char *)(uintptr_t)path };
+
+	return bsearch(&key, r->files.at, r->files.len, sizeof(r->files.at[0]),
+	    compare_files);
+}
+
+/* Takes 'path' and what the emitter wrote; keeps its first refusal. */
+static void
+add_file(struct rendered *r, char *path, struct emit *m, struct error *first)
+{
+	struct rendered_file *f = vec_add(&r->files);
+
+	must(m->depth == 0);
+	if (m->out.overflow && m->error.code == 0)
+		(void)error_set(&m->error, EFBIG, "%s is too large", path);
+	if (m->error.code != 0 && first->code == 0)
+		*first = m->error;
+	f->path = path;
+	f->len = m->out.len;
+	f->text = xmemdup0(m->out.p, m->out.len);
+	emit_fini(m);
+}
+
+static void
+add_raw(struct rendered *r, const char *path, const char *text,
+    const char *more, struct error *first)
+{
+	struct emit m;
+
+	if (text == NULL && more == NULL)
+		return;
+	emit_init(&m);
+	if (text != NULL) {
+		emit_literal(&m, text);
+		emit_text(&m, "\n");
+	}
+	if (more != NULL) {
+		emit_literal(&m, more);
+		emit_text(&m, "\n");
+	}
+	add_file(r, xstrdup(path), &m, first);
+}
+
+static void
+add_site(struct rendered *r, const struct nginx_context *x,
+    const struct nginx_site *s, struct error *first)
+{
+	struct emit m;
+
+	if (s == x->sites->fallback)
+		return;
+	emit_init(&m);
+	nginx_server_site(&m, x, s);
+	add_file(r, xasprintf("sites/%s.conf", s->id), &m, first);
+	if (s->tls != TLS_PASSTHROUGH)
+		return;
+	emit_init(&m);
+	nginx_stream_site(&m, x, s);
+	add_file(r, xasprintf("sites/%s.stream", s->id), &m, first);
+	emit_init(&m);
+	nginx_stream_names(&m, s);
+	add_file(r, xasprintf("sites/%s.sni", s->id), &m, first);
+}
+
+static void
+add_files(
+    struct rendered *r, const struct nginx_context *x, struct error *first)
+{
+	const struct cluster_config *c = x->c;
+	struct emit m;
+	size_t i;
+
+	emit_init(&m);
+	nginx_conf_main(&m, x);
+	add_file(r, xstrdup("nginx.conf"), &m, first);
+	emit_init(&m);
+	nginx_server_default(&m, x);
+	add_file(r, xstrdup("sites/default.conf"), &m, first);
+	if (x->tls) {
+		emit_init(&m);
+		nginx_server_https(&m, x);
+		add_file(r, xstrdup("sites/https.inc"), &m, first);
+	}
+	add_raw(r, "sites/main.raw", c->nginx.global_options, NULL, first);
+	add_raw(r, "sites/http.raw", c->nginx.ssl_options,
+	    c->nginx.http_options, first);
+	add_raw(r, "sites/stream.raw", c->nginx.stream_options, NULL, first);
+	for (i = 0; i < x->sites->list.len; i++)
+		add_site(r, x, x->sites->list.at[i], first);
+	vec_sort(&r->files, compare_files);
+}
+
+static void
+add_listens(struct rendered *r, const struct nginx_context *x)
+{
+	const char *proxy =
+	    x->c->nginx.accept_proxy_protocol ? " proxy_protocol" : "";
+
+	r->listen_http = xasprintf("default_server%s", proxy);
+	if (!x->tls)
+		return;
+	/* Behind a passthrough the port is the stream block's. */
+	if (x->sites->passthrough)
+		r->listen_https = xstrdup(*proxy == '\0' ? "" : proxy + 1);
+	else
+		r->listen_https = xasprintf("default_server ssl%s%s",
+		    x->c->nginx.http2 ? " http2" : "", proxy);
+}
+
+/* Names the whole: internals.md, Control. */
+static void
+hash_files(struct rendered *r)
+{
+	STR_AUTO(all, PATHS_MAX);
+	size_t i;
+
+	for (i = 0; i < r->files.len; i++) {
+		struct rendered_file *f = &r->files.at[i];
+
+		sha256_hex(f->text, f->len, f->sha256);
+		str_addf(&all, "%s  %s\n", f->sha256, f->path);
+	}
+	str_add(&all, r->listen_http);
+	str_addc(&all, '\n');
+	if (r->listen_https != NULL)
+		str_add(&all, r->listen_https);
+	must(!all.overflow);
+	sha256_hex(all.p, all.len, r->config);
+}
+
+static struct rendered *
+render_nginx(const struct cluster_config *c, const struct nginx_sites *sites,
+    const struct render_options *o, struct error *e)
+{
+	const struct nginx_context x = {
+		.c = c,
+		.o = o,
+		.sites = sites,
+		.secrets_dir = o->secrets_dir != NULL ? o->secrets_dir
+						      : c->proxy.secrets_dir,
+		.tls = sites->terminate || sites->passthrough,
+		.stream = sites->passthrough || c->nginx.stream_options != NULL,
+		.front = c->nginx.real_ip_from.items.len > 0,
+		.http11 = strcmp(c->nginx.http_version, "1.1") == 0,
+		.keepalive = strcmp(c->nginx.http_version, "1.1") == 0 &&
+		    c->nginx.upstream_keepalive > 0,
+	};
+	struct rendered *r = xcalloc(1, sizeof(*r));
+	struct error first = { 0 };
+
+	add_files(r, &x, &first);
+	add_listens(r, &x);
+	hash_files(r);
+	if (first.code != 0) {
+		rendered_free(r);
+		(void)error_set(e, first.code, "%s", first.msg);
+		return NULL;
+	}
+	return r;
+}
+
+struct rendered *
+render(const struct cluster_config *c, const struct routing *r,
+    const struct render_options *o, struct error *e)
+{
+	struct nginx_sites *sites;
+	struct rendered *out;
+
+	if (c->proxy.engine != ENGINE_NGINX) {
+		(void)error_set(e, ENOTSUP,
+		    "engine haproxy is not in this version: use nginx");
+		return NULL;
+	}
+	sites = nginx_sites_new(r);
+	out = render_nginx(c, sites, o, e);
+	nginx_sites_free(sites);
+	if (out != NULL && readback_check(out, r, e) != 0) {
+		rendered_free(out);
+		out = NULL;
+	}
+	return out;
+}
