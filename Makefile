@@ -47,10 +47,10 @@ all_hdr = $(wildcard lib/*/*.h supervisor/*.h extension/*.h proxyctl/*.h \
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 not_main = $(filter-out %/main.o,$(call obj,$(1)))
 
-bins = $(if $(wildcard supervisor/main.c),$(bin_supervisor)) \
-	$(if $(wildcard extension/main.c),$(bin_extension)) \
-	$(if $(wildcard proxyctl/main.c),$(bin_proxyctl)) \
-	$(if $(wildcard tests/fake/main.c),$(bin_fakeswarm)) \
+bins = $(if $(supervisor_src),$(bin_supervisor)) \
+	$(if $(extension_src),$(bin_extension)) \
+	$(if $(proxyctl_src),$(bin_proxyctl)) \
+	$(if $(fake_src),$(bin_fakeswarm)) \
 	$(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 archives = $(BUILD)/supervisor.a $(BUILD)/extension.a $(BUILD)/proxyctl.a \
@@ -103,23 +103,148 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(archives) $(BUILD)/lib.a
 
 .SECONDARY:
 
-# Flavours are separate trees.
+# Flavours are separate trees: build/plain, build/asan, build/clang ...
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-asan = $(MAKE) --no-print-directory BUILD=build/asan OPT='-O1 -g' \
-	SANITIZE='$(ASAN)'
+TSAN = -fsanitize=thread
+flavour = $(MAKE) --no-print-directory -j$(JOBS)
+JOBS ?= $(shell nproc)
+asan = $(flavour) BUILD=build/asan OPT='-O1 -g' SANITIZE='$(ASAN)'
+clang = $(flavour) BUILD=build/clang CC=clang OPT=-O1
 
-.PHONY: check-build unit
+.PHONY: build-tests deps deps-run deps-test
 build-tests: $(bins) $(unit_bins)
-unit: ## unit tests alone, under ASan and UBSan
-	$(asan) build-tests
-	tests/run.py --build build/asan unit
+
+deps: deps-test ## install the Debian packages that are missing
+deps-run:
+	@tests/deps.sh run
+deps-test:
+	@tests/deps.sh test
+
+# ---- trying it ----
+
+.PHONY: run demo
+run: deps-run ## start everything on a simulated Swarm and say what to try
+	@$(flavour) all
+	@tests/demo/run.py --build build/plain
+
+demo: deps-run ## a scripted tour that shows and checks what Bulkhead does
+	@$(flavour) all
+	@tests/demo/demo.py --build build/plain
+
+# ---- tests ----
+
+.PHONY: test unit cases system contract test-swarm full fuzz-seeds
+test: deps-test ## all everyday tests, under ASan and UBSan
+	@$(asan) build-tests
+	@$(flavour) fuzz-build
+	tests/run.py --build build/asan unit cases system contract fuzz
+
+unit cases system contract: ## one group of tests (unit, cases, system ...)
+	@$(asan) build-tests
+	tests/run.py --build build/asan $@
+
+test-swarm: deps-test ## what needs real Swarms of several nodes
+	@$(asan) build-tests
+	tests/run.py --build build/asan --jobs 1 swarm
+
+full: deps-test ## gcc and clang, plain, ASan, TSan; fuzzing; real Swarms
+	$(MAKE) lint
+	$(flavour) all build-tests
+	tests/run.py --build build/plain unit
+	$(flavour) BUILD=build/tsan OPT='-O1 -g' SANITIZE='$(TSAN)' build-tests
+	tests/run.py --build build/tsan unit
+	$(clang) build-tests
+	tests/run.py --build build/clang unit
+	$(MAKE) fuzz T=60
+	$(MAKE) test
+	$(MAKE) test-swarm
+	$(MAKE) format
+	git diff --exit-code
+
+# ---- fuzzing: libFuzzer brings its main; seeds in tests/fixtures ----
+
+.PHONY: fuzz fuzz-build
+T ?= 30
+fuzz_names = $(patsubst tests/fuzz/%.c,%,$(fuzz_src))
+fuzz_flags = BUILD=build/fuzz CC=clang OPT='-O1 -g' \
+	SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+fuzz-build:
+	@$(flavour) $(fuzz_flags) fuzz-bins
+.PHONY: fuzz-bins
+fuzz-bins: $(patsubst %,$(BUILD)/fuzz/%,$(fuzz_names))
+$(BUILD)/fuzz/%: LDFLAGS += -fsanitize=fuzzer
+fuzz: deps-test fuzz-build ## each fuzz target for T seconds (T=30)
+	tests/fuzz/run.py --build build/fuzz --seconds $(T)
+
+# ---- figures ----
+
+.PHONY: bench
+bench: deps-run ## measure, side by side in one run; one line of figures each
+	@$(flavour) all
+	@tests/bench/bench.py --build build/plain
+
+# ---- lint ----
+
+.PHONY: lint lint-format lint-headers lint-tree lint-tidy lint-clang
+lint: deps-test ## format, headers alone, layers, clang, tidy, cppcheck
+	@$(MAKE) --no-print-directory -j$(JOBS) lint-format lint-headers lint-tree
+	@$(clang) all build-tests
+	@$(MAKE) --no-print-directory -j$(JOBS) lint-tidy lint-cppcheck
+	@echo "lint: nothing to say"
+
+lint-format:
+	@clang-format --dry-run -Werror $(all_src) $(all_hdr)
+lint-headers:
+	@for h in $(all_hdr); do \
+		$(CC) -x c $(CPPFLAGS_ALL) -std=gnu11 $(WARN) -fsyntax-only \
+			$$h || exit 1; done
+lint-tree:
+	@tests/lint/layers.py
+	@tests/lint/words.sh
+	@shellcheck $$(git ls-files '*.sh') .ci/run
+	@python3 -m compileall -q tests
+tidy_marks = $(patsubst %.c,build/tidy/%.ok,$(lib_src) $(supervisor_src) \
+	$(extension_src) $(proxyctl_src) $(fake_src))
+lint-tidy: $(tidy_marks)
+build/tidy/%.ok: %.c .clang-tidy $(all_hdr)
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- -std=gnu11 $(CPPFLAGS_ALL) 2>$@.log || \
+		{ cat $@.log >&2; exit 1; }
+	@touch $@
+.PHONY: lint-cppcheck
+lint-cppcheck:
+	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -Ilib \
+		--enable=warning,portability --suppress=missingIncludeSystem \
+		--suppress=nullPointerArithmetic --suppress=invalidPrintfArgType_sint \
+		-D_GNU_SOURCE -j$(JOBS) lib supervisor extension proxyctl
 
 .PHONY: format
 format: ## clang-format over the tree
 	clang-format -i $(all_src) $(all_hdr)
 
-.PHONY: clean
+compile_commands.json: Makefile ## for editors and clangd
+	@{ printf '['; sep=; for f in $(all_src); do \
+		printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' \
+			"$$sep" "$(CURDIR)" "$$f" \
+			'$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c '"$$f"; \
+		sep=,; done; printf ']\n'; } >$@
+
+# ---- installing ----
+
+.PHONY: install clean
+install: all ## programs, man pages and samples (DESTDIR, PREFIX, CONFDIR)
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
+		$(DESTDIR)$(CONFDIR)/clusters.d
+	install -m 755 $(bin_supervisor) $(bin_extension) $(DESTDIR)$(SBINDIR)
+	install -m 755 $(bin_proxyctl) $(DESTDIR)$(BINDIR)
+	install -m 644 conf/bulkhead.ini $(DESTDIR)$(CONFDIR)/bulkhead.ini.sample
+	install -m 644 conf/cluster.ini $(DESTDIR)$(CONFDIR)/cluster.ini.sample
+	for page in docs/*.[1-9]; do \
+		section=$${page##*.}; \
+		install -D -m 644 $$page \
+			$(DESTDIR)$(MANDIR)/man$$section/$${page##*/}; done
+
 clean: ## remove what was built
 	rm -rf build compile_commands.json
 

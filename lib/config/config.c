@@ -4,11 +4,8 @@
  */
 #include "config/config.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/fs.h"
 #include "config/load.h"
 #include "config/value.h"
 
@@ -281,33 +278,12 @@ cluster_config_parse(const char *path, const char *text, size_t len,
 	return NULL;
 }
 
-static int
-read_file(const char *path, struct str *ret, struct config_errors *errors)
-{
-	struct stat st;
-	struct error e;
-
-	/* A pipe would hang whoever reads it. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		config_errors_add(errors, path, 0, "not a file");
-		return -1;
-	}
-	if (fs_read(path, ret, &e) == 0)
-		return 0;
-	if (e.code == EFBIG)
-		config_errors_add(
-		    errors, path, 0, "larger than %d bytes", CONFIG_FILE_MAX);
-	else
-		config_errors_add(errors, path, 0, "%s", strerror(e.code));
-	return -1;
-}
-
 struct daemon_config *
 daemon_config_load(const char *path, struct config_errors *errors)
 {
 	STR_AUTO(text, CONFIG_FILE_MAX);
 
-	if (read_file(path, &text, errors) != 0)
+	if (load_file(path, &text, errors) != 0)
 		return NULL;
 	return daemon_config_parse(path, text.p, text.len, errors);
 }
@@ -317,7 +293,7 @@ cluster_config_load(const char *path, struct config_errors *errors)
 {
 	STR_AUTO(text, CONFIG_FILE_MAX);
 
-	if (read_file(path, &text, errors) != 0)
+	if (load_file(path, &text, errors) != 0)
 		return NULL;
 	return cluster_config_parse(path, text.p, text.len, errors);
 }

@@ -134,7 +134,7 @@ static const struct config_key daemon_keys[] = {
 	    "File of the token that writes through listen must carry; without"
 	    " it they are refused."),
 	WORD("log", "level", D(log.level), "info", levels,
-	    "error, warn, info or debug."),
+	    "How much is logged."),
 	WORD("log", "format", D(log.format), "text", formats,
 	    "text: a line per event; json: an object per line."),
 };

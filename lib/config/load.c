@@ -1,9 +1,13 @@
 /* Scan, then inih, then values: see load.h. */
 #include "config/load.h"
 
-#include <ini.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include <ini.h>
+
+#include "base/fs.h"
 #include "config/scan.h"
 #include "config/value.h"
 
@@ -131,4 +135,25 @@ load(const struct config_table *t, const char *path, const char *text,
 		    " write it more plainly");
 	str_fini(&l.value);
 	scan_fini(&s);
+}
+
+int
+load_file(const char *path, struct str *ret, struct config_errors *errors)
+{
+	struct stat st;
+	struct error e;
+
+	/* A pipe would hang whoever reads it. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		config_errors_add(errors, path, 0, "not a file");
+		return -1;
+	}
+	if (fs_read(path, ret, &e) == 0)
+		return 0;
+	if (e.code == EFBIG)
+		config_errors_add(
+		    errors, path, 0, "larger than %d bytes", CONFIG_FILE_MAX);
+	else
+		config_errors_add(errors, path, 0, "%s", strerror(e.code));
+	return -1;
 }

@@ -16,6 +16,9 @@
 void load(const struct config_table *t, const char *path, const char *text,
     size_t len, void *base, uint32_t *key_line, struct config_errors *errors);
 
+/* Reads a whole file of either kind; -1 with a line in 'errors'. */
+int load_file(const char *path, struct str *ret, struct config_errors *errors);
+
 /* The row's place in the table's 'key_line'. */
 size_t
 load_row(const struct config_table *t, const char *section, const char *name);

@@ -254,6 +254,10 @@ on_key(struct scanner *sc, const char *s, size_t len)
 		COMPLAIN(sc, "neither KEY = VALUE nor [section] nor comment");
 		return false;
 	}
+	if (n == 0) {
+		COMPLAIN(sc, "no key before the '%c'", s[0]);
+		return false;
+	}
 	value = s + n + 1;
 	value_len = len - n - 1;
 	while (n > 0 && is_blank(s[n - 1]))
@@ -280,11 +284,11 @@ on_key(struct scanner *sc, const char *s, size_t len)
 static bool
 is_misplaced(struct scanner *sc, const char *s, size_t len)
 {
-	size_t n = strcspn(s, "=: \t\n]");
 	char *name _cleanup_free_ = NULL;
+	size_t n = 0;
 
-	if (n > len)
-		n = len;
+	while (n < len && memchr("=: \t]", s[n], 5) == NULL)
+		n++;
 	if (s[0] == '[') {
 		name = xmemdup0(s + 1, n > 0 ? n - 1 : 0);
 		for (size_t i = 0; i < sc->table->n_sections; i++) {

@@ -158,7 +158,7 @@ a_dump_wraps_at_every_length(void **state)
 		    xasprintf("[nginx]\nhttp_options=#%0*d\n %0*d\n", n - 14, 0,
 			n - 1, 0);
 		char *d _cleanup_free_ = xasprintf(
-		    "[cluster]\nnetworks=%0*d\n %0*d,c\n", n - 9, 0, n - 1, 0);
+		    "[cluster]\nnetworks=%0*d\n %0*d,c\n", n - 9, 0, n - 3, 0);
 
 		round_trip(a);
 		round_trip(b);
@@ -285,12 +285,15 @@ the_files_of_the_tree_are_current(void **state)
 {
 	STR_AUTO(daemon, 1000000);
 	STR_AUTO(cluster, 1000000);
+	STR_AUTO(manual, 1000000);
 
 	(void)state;
 	daemon_config_sample(&daemon);
 	is_current("conf/bulkhead.ini", &daemon);
 	cluster_config_sample(&cluster);
 	is_current("conf/cluster.ini", &cluster);
+	config_manpage(&manual);
+	is_current("docs/bulkhead.ini.5", &manual);
 }
 
 int

@@ -471,6 +471,7 @@ what_inih_would_cut_or_merge_is_refused(void **state)
 	refuses("[cluster]\nmax_hosts = 1\a\n",
 	    ":2: control character 0x07 in column 14");
 	refuses("[cluster]\r\nmax_hosts = 1\r\n", ":1: lines end with CR LF");
+	refuses("[proxy.labels]\n: x\n  = y\n", ":2: no key before");
 	refuses("[proxy.env]\n1A = x\n", "not a variable's name");
 	cluster_config_free(accepts("\xef\xbb\xbf[cluster]\nmax_hosts = 1"));
 	cluster_config_free(

@@ -1,0 +1,162 @@
+/* config, snapshot, reload, log, events, explain: ask for one thing. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cmd_online.h"
+#include "loop/http_client.h"
+#include "online.h"
+
+int
+cmd_config(const struct cli *cli, int argc, char **argv)
+{
+	char *target _cleanup_free_ =
+	    xasprintf("/v1/clusters/%s/config", argv[1]);
+	int code = CTL_OK;
+	json_auto_t *j = online_ask(cli, "GET", target, NULL, &code);
+	const json_t *f;
+	size_t i;
+
+	(void)argc;
+	if (j == NULL)
+		return code;
+	(void)printf("# cluster %s, generation %lld\n", argv[1],
+	    online_number(j, "generation"));
+	json_array_foreach(json_object_get(j, "files"), i, f)
+	{
+		const json_t *text = json_object_get(f, "text");
+
+		(void)printf("\n# file %s\n", online_text(f, "path"));
+		(void)fwrite(json_string_value(text), 1,
+		    json_string_length(text), stdout);
+	}
+	return CTL_OK;
+}
+
+int
+cmd_reload(const struct cli *cli, int argc, char **argv)
+{
+	struct ctl_answer a;
+	struct error e;
+	json_auto_t *j = NULL;
+	const json_t *p;
+	size_t i;
+	int code;
+
+	(void)argc;
+	(void)argv;
+	if (ctl_ask(cli->socket, "POST", "/v1/reload", NULL, &a, &e) != 0) {
+		(void)fprintf(stderr, "proxyctl: %s\n", e.msg);
+		return CTL_UNREACHABLE;
+	}
+	code = a.status == 200 ? CTL_OK : CTL_NO;
+	j = json_loadb(a.body, a.len, 0, NULL);
+	if (cli->json) {
+		(void)fwrite(a.body, 1, a.len, stdout);
+	} else if (code == CTL_OK) {
+		(void)printf("read again: everything is in force\n");
+	} else {
+		json_array_foreach(json_object_get(j, "problems"), i, p)(void)
+		    fprintf(stderr, "not in force: %s\n", json_string_value(p));
+	}
+	ctl_answer_fini(&a);
+	return code;
+}
+
+int
+cmd_log(const struct cli *cli, int argc, char **argv)
+{
+	STR_AUTO(body, 4096);
+	int code = CTL_OK;
+	json_auto_t *j = NULL;
+
+	(void)argc;
+	str_add(&body, "{\"level\":");
+	str_add_json(&body, argv[1], strlen(argv[1]));
+	str_addc(&body, '}');
+	j = online_ask(cli, "POST", "/v1/log", body.p, &code);
+	return code;
+}
+
+static bool
+print_event(void *arg, const char *line, size_t len)
+{
+	static const char start[] = "data: ";
+	const struct cli *cli = arg;
+	json_auto_t *j = NULL;
+
+	if (len < sizeof(start) || strncmp(line, start, sizeof(start) - 1) != 0)
+		return true;
+	line += sizeof(start) - 1;
+	j = cli->json ? NULL : json_loads(line, 0, NULL);
+	if (j == NULL)
+		(void)printf("%s\n", line);
+	else
+		(void)printf("%s %s %s\n", online_text(j, "time"),
+		    online_text(j, "cluster"), online_text(j, "text"));
+	return fflush(stdout) == 0;
+}
+
+int
+cmd_events(const struct cli *cli, int argc, char **argv)
+{
+	struct error e;
+
+	(void)argc;
+	(void)argv;
+	if (ctl_follow(cli->socket, "/v1/events", print_event,
+		(void *)(uintptr_t)cli, &e) != 0) {
+		(void)fprintf(stderr, "proxyctl: %s\n", e.msg);
+		return CTL_UNREACHABLE;
+	}
+	return CTL_OK;
+}
+
+int
+cmd_snapshot(const struct cli *cli, int argc, char **argv)
+{
+	struct cli raw = *cli;
+	bool full = argc > 1 && strcmp(argv[1], "--full") == 0;
+	int code = CTL_OK;
+
+	if (argc > 1 && !full)
+		return command_usage("snapshot", "unexpected %s", argv[1]);
+	raw.json = true; /* the snapshot is the answer itself */
+	json_decref(online_ask(&raw, "GET",
+	    full ? "/v1/snapshot?full=true" : "/v1/snapshot", NULL, &code));
+	return code;
+}
+
+int
+explain_online(const struct cli *cli, const char *query)
+{
+	STR_AUTO(target, 65536);
+	struct ctl_answer a;
+	struct error e;
+	json_auto_t *j = NULL;
+	const char *state;
+	int code = CTL_NO;
+
+	str_add(&target, "/v1/explain?q=");
+	http_add_escaped(&target, query, strlen(query));
+	if (ctl_ask(cli->socket, "GET", target.p, NULL, &a, &e) != 0) {
+		(void)fprintf(stderr, "proxyctl: %s\n", e.msg);
+		return CTL_UNREACHABLE;
+	}
+	j = json_loadb(a.body, a.len, 0, NULL);
+	state = json_string_value(json_object_get(j, "state"));
+	if (state == NULL)
+		(void)fprintf(
+		    stderr, "proxyctl: %s\n", online_text(j, "error"));
+	else if (strcmp(state, "unknown") == 0)
+		code = CTL_UNKNOWN;
+	else if (strcmp(state, "routed") == 0)
+		code = CTL_OK;
+	if (cli->json)
+		(void)fwrite(a.body, 1, a.len, stdout);
+	else if (state != NULL)
+		(void)printf("%s\n", online_text(j, "text"));
+	ctl_answer_fini(&a);
+	return code;
+}

@@ -1,0 +1,483 @@
+/* Files of the operator and their accepted copies: see accepted.h. */
+#include "accepted.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "config/check.h"
+
+#define SOURCES_MAX (1024 * 1024)
+
+void
+accepted_changes_fini(struct accepted_changes *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->added.len; i++)
+		free(c->added.at[i]);
+	for (i = 0; i < c->changed.len; i++)
+		free(c->changed.at[i]);
+	for (i = 0; i < c->removed.len; i++)
+		free(c->removed.at[i]);
+	vec_fini(&c->added);
+	vec_fini(&c->changed);
+	vec_fini(&c->removed);
+}
+
+static void
+cluster_free(struct accepted_cluster *c)
+{
+	if (c == NULL)
+		return;
+	free(c->name);
+	free(c->file);
+	free(c->text);
+	cluster_config_free(c->config);
+	free(c);
+}
+
+void
+accepted_free(struct accepted *a)
+{
+	size_t i;
+
+	if (a == NULL)
+		return;
+	for (i = 0; i < a->clusters.len; i++)
+		cluster_free(a->clusters.at[i]);
+	vec_fini(&a->clusters);
+	config_errors_fini(&a->problems);
+	daemon_config_free(a->daemon);
+	free(a->config_path);
+	free(a->folder);
+	free(a);
+}
+
+const struct accepted_cluster *
+accepted_find(const struct accepted *a, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < a->clusters.len; i++) {
+		if (strcmp(a->clusters.at[i]->name, name) == 0)
+			return a->clusters.at[i];
+	}
+	return NULL;
+}
+
+char *
+accepted_path(const struct accepted *a, const char *name)
+{
+	return xasprintf("%s/clusters.d/%s.ini", a->folder, name);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+problem(struct accepted *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vec_push(&a->problems.lines, xvasprintf(fmt, ap));
+	va_end(ap);
+}
+
+/* Reads and parses one file; NULL with lines in 'errors'. */
+static struct accepted_cluster *
+read_cluster(const char *path, const char *file, struct config_errors *errors)
+{
+	STR_AUTO(text, CONFIG_FILE_MAX);
+	struct accepted_cluster *c;
+	struct cluster_config *config;
+	struct error e;
+
+	if (fs_read(path, &text, &e) != 0) {
+		vec_push(&errors->lines, xstrdup(e.msg));
+		return NULL;
+	}
+	config = cluster_config_parse(path, text.p, text.len, errors);
+	if (config == NULL)
+		return NULL;
+	if (cluster_config_check_run(config, errors) != 0) {
+		cluster_config_free(config);
+		return NULL;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->name = xstrdup(config->cluster.name);
+	c->file = xstrdup(file);
+	c->len = text.len;
+	c->text = str_take(&text);
+	c->config = config;
+	return c;
+}
+
+/* ---- the copies of the last run ---- */
+
+/* "NAME FILE" lines: which file each accepted copy came from. */
+static void
+write_sources(struct accepted *a)
+{
+	char *path _cleanup_free_ = xasprintf("%s/sources", a->folder);
+	STR_AUTO(text, SOURCES_MAX);
+	struct error e;
+	size_t i;
+
+	for (i = 0; i < a->clusters.len; i++)
+		str_addf(&text, "%s %s\n", a->clusters.at[i]->name,
+		    a->clusters.at[i]->file);
+	if (fs_write(path, text.p, text.len, 0644, &e) != 0)
+		problem(a, "%s", e.msg);
+}
+
+static void
+load_copy(struct accepted *a, const char *name, const char *file)
+{
+	char *path _cleanup_free_ = accepted_path(a, name);
+	struct config_errors errors = { 0 };
+	struct accepted_cluster *c = read_cluster(path, file, &errors);
+	size_t i;
+
+	if (c != NULL && strcmp(c->name, name) == 0)
+		vec_push(&a->clusters, c);
+	else
+		cluster_free(c);
+	for (i = 0; i < errors.lines.len; i++)
+		log_warn("accepted copy not usable: %s", errors.lines.at[i]);
+	config_errors_fini(&errors);
+}
+
+static void
+load_copies(struct accepted *a)
+{
+	char *path _cleanup_free_ = xasprintf("%s/sources", a->folder);
+	STR_AUTO(text, SOURCES_MAX);
+	char *line, *next, *file;
+
+	if (fs_read(path, &text, NULL) != 0)
+		return;
+	for (line = text.p; *line != '\0'; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next != '\0')
+			*next++ = '\0';
+		file = strchr(line, ' ');
+		if (file == NULL)
+			continue;
+		*file++ = '\0';
+		if (config_is_cluster_name(line, strlen(line)))
+			load_copy(a, line, file);
+	}
+}
+
+/* ---- scanning ---- */
+
+static int
+read_daemon(struct accepted *a, struct config_errors *errors,
+    struct daemon_config **ret)
+{
+	char *copy _cleanup_free_ = NULL;
+	STR_AUTO(text, CONFIG_FILE_MAX);
+	struct daemon_config *config;
+	struct error e;
+
+	if (fs_read(a->config_path, &text, &e) != 0) {
+		vec_push(&errors->lines, xstrdup(e.msg));
+		return -1;
+	}
+	config = daemon_config_parse(a->config_path, text.p, text.len, errors);
+	if (config == NULL)
+		return -1;
+	if (a->folder == NULL)
+		a->folder =
+		    xasprintf("%s/accepted", config->supervisor.run_dir);
+	copy = xasprintf("%s/clusters.d", a->folder);
+	if (fs_mkdirs(copy, 0755, &e) == 0) {
+		free(copy);
+		copy = xasprintf("%s/bulkhead.ini", a->folder);
+		if (fs_write(copy, text.p, text.len, 0644, &e) == 0) {
+			*ret = config;
+			return 0;
+		}
+	}
+	vec_push(&errors->lines, xstrdup(e.msg));
+	daemon_config_free(config);
+	return -1;
+}
+
+struct accepted *
+accepted_open(const char *config_path, struct config_errors *errors)
+{
+	struct accepted *a = xcalloc(1, sizeof(*a));
+
+	a->config_path = xstrdup(config_path);
+	if (read_daemon(a, errors, &a->daemon) != 0) {
+		accepted_free(a);
+		return NULL;
+	}
+	load_copies(a);
+	return a;
+}
+
+static int
+compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+struct names {
+	VEC(char *) list;
+};
+
+/* The *.ini files, sorted; -1 when the folder cannot be read. */
+static int
+list_files(struct accepted *a, struct names *ret)
+{
+	const char *folder = a->daemon->supervisor.clusters_dir;
+	DIR *d = opendir(folder);
+	struct dirent *entry;
+	size_t len;
+
+	if (d == NULL) {
+		problem(a,
+		    "%s: %s; the %zu clusters accepted before stay in force",
+		    folder, strerror(errno), a->clusters.len);
+		return -1;
+	}
+	for (;;) {
+		errno = 0;
+		entry = readdir(d);
+		if (entry == NULL)
+			break;
+		len = strlen(entry->d_name);
+		if (entry->d_name[0] != '.' && len > 4 &&
+		    strcmp(entry->d_name + len - 4, ".ini") == 0)
+			vec_push(&ret->list, xstrdup(entry->d_name));
+	}
+	if (errno != 0)
+		problem(a, "%s: %s", folder, strerror(errno));
+	(void)closedir(d);
+	vec_sort(&ret->list, compare_strings);
+	return errno != 0 ? -1 : 0;
+}
+
+/* The version of 'file' that was accepted before, taken out of 'old'. */
+static struct accepted_cluster *
+take_old(struct accepted *old, const char *file)
+{
+	struct accepted_cluster *c;
+	size_t i;
+
+	for (i = 0; i < old->clusters.len; i++) {
+		c = old->clusters.at[i];
+		if (strcmp(c->file, file) == 0) {
+			vec_remove(&old->clusters, i);
+			return c;
+		}
+	}
+	return NULL;
+}
+
+/* A copy with the same text, for comparing after the set was checked. */
+static struct accepted_cluster *
+keep_old(struct accepted *old, const char *file)
+{
+	struct accepted_cluster *c = take_old(old, file);
+
+	if (c != NULL)
+		c->kept = true;
+	return c;
+}
+
+/* Reads every file of 'names' into 'next', each right or kept or absent. */
+static void
+read_files(
+    struct accepted *next, struct accepted *old, const struct names *names)
+{
+	const char *folder = next->daemon->supervisor.clusters_dir;
+	size_t i;
+
+	for (i = 0; i < names->list.len; i++) {
+		const char *file = names->list.at[i];
+		char *path _cleanup_free_ = xasprintf("%s/%s", folder, file);
+		struct accepted_cluster *c =
+		    read_cluster(path, file, &next->problems);
+
+		if (c == NULL)
+			c = keep_old(old, file);
+		if (c != NULL)
+			vec_push(&next->clusters, c);
+	}
+}
+
+/* Files that contradict each other fall back to what was in force. */
+static void
+check_together(struct accepted *next, struct accepted *old)
+{
+	size_t n = next->clusters.len, i, out = 0;
+	const struct cluster_config **configs = xcalloc(n, sizeof(configs[0]));
+	bool *bad = xcalloc(n, sizeof(bad[0]));
+
+	for (i = 0; i < n; i++)
+		configs[i] = next->clusters.at[i]->config;
+	(void)!config_check_set(next->daemon, configs, n, bad, &next->problems);
+	for (i = 0; i < n; i++) {
+		struct accepted_cluster *c = next->clusters.at[i];
+
+		if (bad[i] && !c->kept) {
+			struct accepted_cluster *was = keep_old(old, c->file);
+
+			cluster_free(c);
+			c = was;
+		}
+		if (c != NULL)
+			next->clusters.at[out++] = c;
+	}
+	next->clusters.len = out;
+	free(configs);
+	free(bad);
+}
+
+static int
+compare_clusters(const void *a, const void *b)
+{
+	return strcmp((*(struct accepted_cluster *const *)a)->name,
+	    (*(struct accepted_cluster *const *)b)->name);
+}
+
+/*
+ * Writes the copy.  Where that fails the copy before stays in force, and the
+ * text is forgotten, so that the next scan tries again.
+ */
+static bool
+write_copy(struct accepted *a, struct accepted_cluster *c)
+{
+	char *path _cleanup_free_ = accepted_path(a, c->name);
+	struct error e;
+
+	if (fs_write(path, c->text, c->len, 0644, &e) == 0)
+		return true;
+	problem(a, "%s; the version before stays in force", e.msg);
+	c->text[0] = '\0';
+	c->len = 0;
+	return false;
+}
+
+/* What to do to get from 'before' (name -> text) to a->clusters. */
+static void
+compare(
+    struct accepted *a, const struct map *before, struct accepted_changes *ret)
+{
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; i < a->clusters.len; i++) {
+		struct accepted_cluster *c = a->clusters.at[i];
+		const char *was = map_get(before, c->name);
+
+		if (was != NULL && strlen(was) == c->len &&
+		    memcmp(was, c->text, c->len) == 0)
+			continue;
+		if (!write_copy(a, c))
+			continue;
+		if (was == NULL)
+			vec_push(&ret->added, xstrdup(c->name));
+		else
+			vec_push(&ret->changed, xstrdup(c->name));
+	}
+	for (i = 0; (e = map_next(before, &i)) != NULL;) {
+		char *path _cleanup_free_ = accepted_path(a, e->key);
+
+		if (accepted_find(a, e->key) != NULL)
+			continue;
+		if (unlink(path) != 0 && errno != ENOENT)
+			problem(a, "%s: %s", path, strerror(errno));
+		vec_push(&ret->removed, xstrdup(e->key));
+	}
+}
+
+static void
+scan_clusters(struct accepted *a, struct accepted_changes *ret)
+{
+	struct names names = { 0 };
+	struct accepted old = { .clusters = { 0 } };
+	struct map before = { 0 };
+	struct map_entry *e;
+	size_t i;
+
+	if (list_files(a, &names) == 0) {
+		for (i = 0; i < a->clusters.len; i++)
+			(void)map_set(&before, a->clusters.at[i]->name,
+			    xstrdup(a->clusters.at[i]->text));
+		memcpy(&old.clusters, &a->clusters, sizeof(old.clusters));
+		memset(&a->clusters, 0, sizeof(a->clusters));
+		read_files(a, &old, &names);
+		check_together(a, &old);
+		vec_sort(&a->clusters, compare_clusters);
+		compare(a, &before, ret);
+		if (ret->added.len + ret->changed.len + ret->removed.len > 0)
+			write_sources(a);
+		for (i = 0; i < old.clusters.len; i++)
+			cluster_free(old.clusters.at[i]);
+		vec_fini(&old.clusters);
+		for (i = 0; (e = map_next(&before, &i)) != NULL;)
+			free(e->value);
+		map_fini(&before);
+	}
+	for (i = 0; i < names.list.len; i++)
+		free(names.list.at[i]);
+	vec_fini(&names.list);
+}
+
+static void
+scan_daemon(struct accepted *a, struct accepted_changes *ret)
+{
+	STR_AUTO(was, CONFIG_FILE_MAX * 2);
+	STR_AUTO(is, CONFIG_FILE_MAX * 2);
+	struct daemon_config *config;
+
+	if (read_daemon(a, &a->problems, &config) != 0)
+		return;
+	daemon_config_dump(a->daemon, &was);
+	daemon_config_dump(config, &is);
+	ret->daemon_changed = strcmp(was.p, is.p) != 0;
+	daemon_config_free(a->daemon);
+	a->daemon = config;
+}
+
+void
+accepted_scan(struct accepted *a, struct accepted_changes *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	config_errors_fini(&a->problems);
+	scan_daemon(a, ret);
+	scan_clusters(a, ret);
+}
+
+int
+accepted_check(
+    const char *config_path, size_t *ret_clusters, struct config_errors *errors)
+{
+	struct accepted *a = xcalloc(1, sizeof(*a));
+	struct accepted none = { .clusters = { 0 } };
+	struct names names = { 0 };
+	size_t i;
+
+	a->config_path = xstrdup(config_path);
+	a->daemon = daemon_config_load(config_path, errors);
+	if (a->daemon != NULL && list_files(a, &names) == 0) {
+		read_files(a, &none, &names);
+		check_together(a, &none);
+		*ret_clusters = a->clusters.len;
+	}
+	for (i = 0; i < a->problems.lines.len; i++)
+		vec_push(&errors->lines, xstrdup(a->problems.lines.at[i]));
+	for (i = 0; i < names.list.len; i++)
+		free(names.list.at[i]);
+	vec_fini(&names.list);
+	accepted_free(a);
+	return errors->lines.len == 0 ? 0 : -1;
+}

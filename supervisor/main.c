@@ -1,0 +1,210 @@
+/*
+ * bulkhead-supervisor: arguments in, one of its roles out.
+ *
+ * The supervisor proper, the reader (the same binary with another role), or a
+ * check of configuration files.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "accepted.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "config/check.h"
+#include "loop/child_abi.h"
+#include "supervisor.h"
+
+#define DEFAULT_CONFIG "/etc/bulkhead/bulkhead.ini"
+
+static const char usage[] =
+    "usage: bulkhead-supervisor [-c FILE] [--check]\n"
+    "       bulkhead-supervisor --check-file FILE...\n"
+    "\n"
+    "Layer-7 routing for Docker Swarm: one extension process and one group\n"
+    "of proxies per service cluster, configured by one INI file each.\n"
+    "\n"
+    "  -c, --config FILE     bulkhead.ini (" DEFAULT_CONFIG ")\n"
+    "      --check           check it and every cluster file, then exit:\n"
+    "                        0 all right, 1 not\n"
+    "      --check-file      check single files, of either kind\n"
+    "      --sample KIND     print a sample file: bulkhead or cluster\n"
+    "  -h, --help\n"
+    "  -V, --version\n"
+    "\n"
+    "SIGHUP reads the configuration again (changed files are also seen by\n"
+    "themselves); SIGTERM ends in order.  Exit 78: a bad configuration.\n"
+    "See bulkhead-supervisor(8) and bulkhead.ini(5).\n";
+
+struct arguments {
+	const char *config;
+	const char *sample;
+	bool check;
+	bool check_files;
+};
+
+enum { OPT_CHECK = 256, OPT_CHECK_FILE, OPT_SAMPLE };
+
+/* -1: go on; otherwise the exit code. */
+static int
+parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "check-file", no_argument, NULL, OPT_CHECK_FILE },
+		{ "sample", required_argument, NULL, OPT_SAMPLE },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			a->config = optarg;
+			break;
+		case OPT_CHECK:
+			a->check = true;
+			break;
+		case OPT_CHECK_FILE:
+			a->check_files = true;
+			break;
+		case OPT_SAMPLE:
+			a->sample = optarg;
+			break;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return 0;
+		case 'V':
+			(void)printf(
+			    "bulkhead-supervisor %s\n", BULKHEAD_VERSION);
+			return 0;
+		default:
+			(void)fputs(
+			    "try: bulkhead-supervisor --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc && !a->check_files) {
+		(void)fprintf(stderr,
+		    "bulkhead-supervisor: unexpected \"%s\"; try --help\n",
+		    argv[optind]);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int
+check_files(int argc, char **argv)
+{
+	STR_AUTO(report, CONFIG_FILE_MAX * 4);
+	int rc;
+
+	if (optind == argc) {
+		(void)fputs("--check-file: name the files to check\n", stderr);
+		return 2;
+	}
+	rc =
+	    config_check_files(argv + optind, (size_t)(argc - optind), &report);
+	(void)fputs(report.p, rc == 0 ? stdout : stderr);
+	return rc == 0 ? 0 : 1;
+}
+
+static int
+print_sample(const char *kind)
+{
+	STR_AUTO(text, CONFIG_FILE_MAX);
+
+	if (strcmp(kind, "bulkhead") == 0) {
+		daemon_config_sample(&text);
+	} else if (strcmp(kind, "cluster") == 0) {
+		cluster_config_sample(&text);
+	} else {
+		(void)fputs("--sample: bulkhead or cluster\n", stderr);
+		return EXIT_USAGE;
+	}
+	(void)fputs(text.p, stdout);
+	return 0;
+}
+
+static void
+print_lines(const struct config_errors *errors)
+{
+	size_t i;
+
+	for (i = 0; i < errors->lines.len; i++)
+		(void)fprintf(stderr, "%s\n", errors->lines.at[i]);
+}
+
+/* Checks all files as the supervisor would read them, writing nothing. */
+static int
+check(const char *path)
+{
+	struct config_errors errors = { 0 };
+	size_t clusters = 0;
+	int rc = accepted_check(path, &clusters, &errors);
+
+	print_lines(&errors);
+	config_errors_fini(&errors);
+	if (rc == 0)
+		(void)printf("%s: good, with %zu cluster%s\n", path, clusters,
+		    clusters == 1 ? "" : "s");
+	return rc == 0 ? 0 : 1;
+}
+
+static int
+run(const char *path)
+{
+	struct config_errors errors = { 0 };
+	struct accepted *accepted = accepted_open(path, &errors);
+	struct supervisor *s;
+	struct error e;
+	uv_loop_t loop;
+
+	if (accepted == NULL) {
+		print_lines(&errors);
+		config_errors_fini(&errors);
+		return EXIT_BAD_CONFIG;
+	}
+	log_set_level(
+	    (enum log_level)log_level_parse(accepted->daemon->log.level));
+	log_set_json(strcmp(accepted->daemon->log.format, "json") == 0);
+	must(uv_loop_init(&loop) == 0);
+	s = supervisor_new(&loop, accepted, &e);
+	if (s == NULL) {
+		log_error("cannot start: %s", e.msg);
+		accepted_free(accepted);
+		return 1;
+	}
+	if (supervisor_start(s, &e) != 0) {
+		log_error("cannot start: %s", e.msg);
+		return 1;
+	}
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	supervisor_free(s);
+	must(uv_loop_close(&loop) == 0);
+	log_info("ended");
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments a = { .config = DEFAULT_CONFIG };
+	int rc = parse_arguments(argc, argv, &a);
+
+	if (rc >= 0)
+		return rc;
+	if (a.sample != NULL)
+		return print_sample(a.sample);
+	if (a.check_files)
+		return check_files(argc, argv);
+	if (a.check)
+		return check(a.config);
+	log_init("bulkhead-supervisor", NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return run(a.config);
+}
