@@ -47,10 +47,10 @@ all_hdr = $(wildcard lib/*/*.h supervisor/*.h extension/*.h proxyctl/*.h \
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 not_main = $(filter-out %/main.o,$(call obj,$(1)))
 
-bins = $(if $(supervisor_src),$(bin_supervisor)) \
-	$(if $(extension_src),$(bin_extension)) \
-	$(if $(proxyctl_src),$(bin_proxyctl)) \
-	$(if $(fake_src),$(bin_fakeswarm)) \
+bins = $(if $(wildcard supervisor/main.c),$(bin_supervisor)) \
+	$(if $(wildcard extension/main.c),$(bin_extension)) \
+	$(if $(wildcard proxyctl/main.c),$(bin_proxyctl)) \
+	$(if $(wildcard tests/fake/main.c),$(bin_fakeswarm)) \
 	$(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 archives = $(BUILD)/supervisor.a $(BUILD)/extension.a $(BUILD)/proxyctl.a \
