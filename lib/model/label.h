@@ -18,6 +18,9 @@
 #define LABEL_PREFIX "com.docker.lb."
 #define LABEL_VALUE_MAX 4096
 #define LABEL_HOSTS_MAX 64
+#define LABEL_ITEMS_MAX 64 /* paths and redirects */
+#define LABEL_CIDRS_MAX 256
+#define LABEL_DURATION_MAX (24ULL * 3600 * 1000) /* ms */
 
 /* Why something is rejected or remarked; names by reject_code_name(). */
 #define REJECT_CODES(X)                                                        \
@@ -76,15 +79,22 @@ int finding_set(struct finding *f, enum reject_code code, const char *label,
 /* An item of a list with its place in the label's value. */
 struct label_item {
 	char *text; /* owned; folded (hosts: lower case, no final dot) */
+	/* The label it stood in, lent by the service (an old one, maybe). */
+	const char *key;
 	uint32_t offset;
 };
 
+/*
+ * A redirect to the same host holds only where it leads away: from plain HTTP
+ * to https://, or back.  Any other holds on both.
+ */
 struct redirect {
-	char *source; /* host, folded */
-	char
-	    *source_path; /* "" or a path: only the host counts for the claim */
+	char *source;	   /* host, folded: one of the service's */
+	char *source_path; /* "" or "/old": the claim is the host's alone */
 	bool target_https;
 	char *target; /* "host[:port][/path]", without scheme, checked */
+	bool on_plain;
+	bool on_tls;
 	uint32_t offset;
 };
 
@@ -105,7 +115,7 @@ struct labels {
 	char *ssl_cert;
 	char *ssl_key;
 	bool ssl_passthrough;
-	bool ssl_only;
+	bool ssl_only; /* also without TLS here: a balancer may end it */
 	bool ssl_backend;
 	bool ssl_backend_verify;
 	char *ssl_backend_ca;
