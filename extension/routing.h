@@ -62,6 +62,8 @@ struct accepted {
 	 */
 	struct labels labels;
 	const struct network *network; /* borrowed; NULL: node addresses */
+	/* Every address it has, weight 1 each, before pools and shares. */
+	VEC(struct upstream) upstreams;
 	struct findings remarks;
 };
 
@@ -108,5 +110,10 @@ bool routing_is_ours(const struct cluster_config *c, const struct service *s);
 
 /* report.json (interfaces.md 3), the same bytes for the same routing. */
 void routing_report(struct str *out, const struct routing *r);
+/* Its parts: a route as its member 'm' sees it, and m's upstreams. */
+void routing_report_route(
+    struct str *out, const struct route *r, const struct pool_member *m);
+void routing_report_upstreams(struct str *out, const struct pool_member *m);
+const char *route_tls_name(enum route_tls tls);
 
 #endif

@@ -1,0 +1,40 @@
+/*
+ * The judgement of one service: checks that look at the claims so far and
+ * leave a finding; the first in label order counts.  Used by claims*.c.
+ */
+#ifndef EXTENSION_CLAIMS_JUDGE_H
+#define EXTENSION_CLAIMS_JUDGE_H
+
+#include "claims.h"
+
+#define DEFAULT_HOST "*"
+/* Before every label: about the service itself. */
+#define RANK_SERVICE (-1)
+
+struct judge {
+	const struct claims *k;
+	const struct service *s;
+	struct accepted *a; /* the candidate */
+	bool network_known;
+	size_t new_hosts;
+	bool bad;
+	int rank; /* of the finding: a label_id, or RANK_SERVICE */
+	struct finding finding;
+};
+
+/* True if a finding of this rank would come too late to count. */
+static inline bool
+judge_is_settled(const struct judge *j, int rank)
+{
+	return j->bad && j->rank <= rank;
+}
+/* The place for a finding of this rank, which is not settled; zeroed. */
+struct finding *judge_fault(struct judge *j, int rank);
+
+void judge_network(struct judge *j);
+/* After judge_network(): same-network sharing asks for the network. */
+void judge_hosts(struct judge *j);
+void judge_secrets(struct judge *j);
+void judge_vip(struct judge *j);
+
+#endif
