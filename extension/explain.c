@@ -112,7 +112,7 @@ answer_accepted(
 	}
 	if (upstreams > 0) {
 		x->result = EXPLAIN_ROUTED;
-		str_addf(&x->reason, "routed by cluster %s", r->cluster);
+		str_addf(&x->reason, "cluster %s routes it", r->cluster);
 		return;
 	}
 	x->result = EXPLAIN_NOT;
@@ -236,6 +236,31 @@ answer_route(struct answer *x, const struct route *route)
 	why_empty(&x->reason, route->owner);
 }
 
+/* A host that was asked for without a path, and has none for "/". */
+static void
+answer_whole_host(
+    struct answer *x, const struct routing *r, const struct route *known)
+{
+	size_t i, k, upstreams = 0;
+
+	x->service = known->host_owner->service->name;
+	x->service_id = known->host_owner->service->id;
+	str_addf(&x->reason,
+	    "%s is service %s's; only these paths of it are somebody's",
+	    known->host, x->service);
+	for (i = 0; i < r->routes.len; i++) {
+		const struct route *route = &r->routes.at[i];
+
+		if (strcmp(route->host, known->host) != 0)
+			continue;
+		for (k = 0; k < route->members.len; k++) {
+			upstreams += route->members.at[k].upstreams.len;
+			answer_add_route(x, route, &route->members.at[k]);
+		}
+	}
+	x->result = upstreams > 0 ? EXPLAIN_ROUTED : EXPLAIN_NOT;
+}
+
 /* Whether the labels of 's' name 'host'. */
 static bool
 wants_host(const struct service *s, const char *host)
@@ -307,6 +332,8 @@ ask_host(struct answer *x, const struct model *m, const struct routing *r)
 		x->status = known == NULL ? 503 : 0;
 	} else if (route != NULL) {
 		answer_route(x, route);
+	} else if (known != NULL && !x->path_given) {
+		answer_whole_host(x, r, known);
 	} else if (known != NULL) {
 		x->result = EXPLAIN_NOT;
 		x->status = strcmp(known->host, "*") == 0 ? 503 : 404;
@@ -382,6 +409,7 @@ read_query(struct answer *x, const char *query)
 		str_addc(&x->host_text, (char)tolower((unsigned char)p[i]));
 	if (x->host_text.len > 0 && x->host_text.p[x->host_text.len - 1] == '.')
 		str_trim(&x->host_text, x->host_text.len - 1);
+	x->path_given = p[len] != '\0';
 	normalise(&x->path_text, p + len);
 	x->host = x->host_text.p;
 	x->path = x->path_text.p;

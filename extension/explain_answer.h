@@ -10,6 +10,7 @@ struct answer {
 	const char *cluster;
 	const char *host; /* NULL: about a service */
 	const char *path;
+	bool path_given;
 	struct str host_text;
 	struct str path_text;
 	const char *service;
