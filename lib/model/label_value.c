@@ -13,6 +13,8 @@
 #include "base/str.h"
 #include "model/label_text.h"
 
+/* A number of more digits is at fault itself, whatever its unit. */
+#define DIGITS_MAX 11
 #define YEAR_SECONDS (365ULL * 24 * 3600)
 
 static bool
@@ -152,7 +154,7 @@ fail_unit(
 
 	while (e->code != ERANGE && i < v->len && is_digit(v->p[i]))
 		i++;
-	if (i == v->len)
+	if (i == v->len || i > DIGITS_MAX)
 		i = 0;
 	str_add_quoted(&text, v->p, v->len, 40);
 	return label_reader_fail(r, REJECT_BAD_VALUE, (int64_t)(v->at + i),
