@@ -26,6 +26,7 @@
 #include "model/model.h"
 #include "sim_http.h"
 
+#define SIM_REPLICAS_MAX 1000000
 #define SIM_TEXT_MAX ((size_t)1 << 31)
 
 enum sim_kind {
@@ -138,7 +139,7 @@ struct sim_service {
 	enum service_mode mode;
 	uint64_t replicas;
 	bool dnsrr;
-	bool has_endpoint;
+	json_t *endpoint; /* the EndpointSpec in force, or NULL */
 	VEC(struct sim_address) vips;
 	VEC(struct sim_port) ports;
 	VEC(struct sim_task *) tasks; /* borrowed from the sim's list */

@@ -266,6 +266,25 @@ route_matches(const char *route, const char *path, char **ret_id)
 	return true;
 }
 
+/* Clients before 1.24 do not know error bodies in JSON. */
+static void
+too_old(struct sim_call *c, uint32_t minor)
+{
+	static const char format[] =
+	    "client version 1.%u is too old. Minimum supported API version is "
+	    "1.%u, please upgrade your client to a newer version";
+	STR_AUTO(text, 512);
+
+	str_addf(&text, format, minor, c->sim->options.api_min_minor);
+	if (minor >= 24) {
+		sim_api_error(c, 400, "%s", text.p);
+		return;
+	}
+	str_addc(&text, '\n');
+	sim_http_answer(
+	    c->req, 400, "text/plain; charset=utf-8", text.p, text.len);
+}
+
 /* Skips "/v1.NN"; answers and NULL when that version is not spoken. */
 static const char *
 skip_version(struct sim_call *c, const char *path)
@@ -288,11 +307,7 @@ skip_version(struct sim_call *c, const char *path)
 		return NULL;
 	}
 	if (minor < o->api_min_minor) {
-		sim_api_error(c, 400,
-		    "client version 1.%u is too old. Minimum supported API "
-		    "version is 1.%u, please upgrade your client to a newer "
-		    "version",
-		    minor, o->api_min_minor);
+		too_old(c, minor);
 		return NULL;
 	}
 	return path + 4 + len;

@@ -28,20 +28,41 @@ sim_orch_slot_task(const struct sim_service *v, uint32_t slot)
 	return found;
 }
 
+/*
+ * Slots that are not wanted any more: the live tasks go; what ended there
+ * goes with the next change after that, as the engine's reaper does.
+ */
+static void
+empty_slots(struct sim_service *v)
+{
+	for (size_t i = 0; i < v->tasks.len; i++) {
+		struct sim_task *t = v->tasks.at[i];
+
+		if (t->slot > v->replicas && sim_task_is_dead(t) &&
+		    sim_orch_slot_task(v, t->slot) == NULL)
+			sim_task_desire(t, TASK_REMOVE);
+	}
+	for (size_t i = 0; i < v->tasks.len; i++) {
+		struct sim_task *t = v->tasks.at[i];
+
+		if (t->slot > v->replicas && is_live(t))
+			sim_task_desire(t, TASK_REMOVE);
+	}
+}
+
 static void
 reconcile_replicated(struct sim_service *v)
 {
 	/* Slots beyond what the spec asks for go; holes are filled. */
 	uint8_t *taken;
 
-	must(v->replicas < 1000000);
+	must(v->replicas <= SIM_REPLICAS_MAX);
 	taken = xcalloc((size_t)v->replicas + 1, 1);
+	empty_slots(v);
 	for (size_t i = 0; i < v->tasks.len; i++) {
-		struct sim_task *t = v->tasks.at[i];
+		const struct sim_task *t = v->tasks.at[i];
 
-		if (t->slot > v->replicas)
-			sim_task_desire(t, TASK_REMOVE);
-		else if (is_live(t))
+		if (t->slot <= v->replicas && is_live(t))
 			taken[t->slot] = 1;
 	}
 	for (uint32_t slot = 1; slot <= v->replicas; slot++) {

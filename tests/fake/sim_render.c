@@ -77,7 +77,6 @@ add_port(struct str *out, const struct sim_port *p)
 static void
 render_service(struct str *out, struct sim_service *v)
 {
-	json_t *endpoint = json_object_get(v->spec, "EndpointSpec");
 	const char *comma = "";
 
 	add_head(out, &v->o);
@@ -88,8 +87,8 @@ render_service(struct str *out, struct sim_service *v)
 		sim_render_json(out, v->previous);
 	}
 	str_add(out, ",\"Endpoint\":{\"Spec\":");
-	if (endpoint != NULL && v->has_endpoint)
-		sim_render_json(out, endpoint);
+	if (v->endpoint != NULL)
+		sim_render_json(out, v->endpoint);
 	else
 		str_add(out, "{}");
 	if (v->ports.len > 0) {

@@ -73,7 +73,7 @@ normalize_template(struct sim *s, const json_t *spec, struct error *e)
 		"Placement" };
 	const json_t *given = json_object_get(spec, "TaskTemplate"), *networks;
 	json_t *container = json_object_get(given, "ContainerSpec"), *out,
-	       *list;
+	       *list, *policy;
 	const char *image;
 
 	if (!json_is_object(container))
@@ -102,11 +102,41 @@ normalize_template(struct sim *s, const json_t *spec, struct error *e)
 	else
 		json_decref(list);
 	copy(out, given, "LogDriver");
+	policy = json_object_get(out, "RestartPolicy");
+	if (policy != NULL && json_object_get(policy, "MaxAttempts") == NULL)
+		(void)json_object_set_new(
+		    policy, "MaxAttempts", json_integer(0));
 	(void)json_object_set_new(out, "ForceUpdate",
 	    json_integer(
 		json_integer_value(json_object_get(given, "ForceUpdate"))));
 	(void)json_object_set_new(out, "Runtime", json_string("container"));
 	return out;
+}
+
+/* A member as it was given, or this. */
+static void
+copy_or(json_t *to, const json_t *from, const char *key, json_t *otherwise)
+{
+	(void)json_object_set_new(to, key, otherwise);
+	copy(to, from, key);
+}
+
+/* UpdateConfig or RollbackConfig with its defaults. */
+static void
+add_update_config(json_t *out, const json_t *spec, const char *key)
+{
+	json_t *given = json_object_get(spec, key), *config;
+
+	if (!json_is_object(given))
+		return;
+	config = json_object();
+	copy_or(config, given, "Parallelism", json_integer(0));
+	copy(config, given, "Delay");
+	copy_or(config, given, "FailureAction", json_string("pause"));
+	copy(config, given, "Monitor");
+	copy_or(config, given, "MaxFailureRatio", json_integer(0));
+	copy_or(config, given, "Order", json_string("stop-first"));
+	(void)json_object_set_new(out, key, config);
 }
 
 static json_t *
@@ -179,8 +209,8 @@ sim_spec_normalize(struct sim *s, const json_t *given, struct error *e)
 	(void)json_object_set_new(out, "TaskTemplate", template);
 	(void)json_object_set_new(
 	    out, "Mode", normalize_mode(json_object_get(given, "Mode")));
-	copy(out, given, "UpdateConfig");
-	copy(out, given, "RollbackConfig");
+	add_update_config(out, given, "UpdateConfig");
+	add_update_config(out, given, "RollbackConfig");
 	if (json_is_object(endpoint) && json_object_size(endpoint) > 0)
 		(void)json_object_set_new(
 		    out, "EndpointSpec", normalize_endpoint(endpoint));
@@ -238,6 +268,8 @@ sim_spec_apply(struct sim_service *v)
 		v->mode = SERVICE_REPLICATED;
 		v->replicas = (uint64_t)json_integer_value(json_object_get(
 		    json_object_get(mode, "Replicated"), "Replicas"));
+		if (v->replicas > SIM_REPLICAS_MAX)
+			v->replicas = SIM_REPLICAS_MAX;
 	}
 	v->dnsrr = text != NULL && strcmp(text, "dnsrr") == 0;
 	apply_ports(v, endpoint);
@@ -302,14 +334,25 @@ add_vip(struct sim_service *v, struct sim_network *n)
 	return true;
 }
 
+/* Takes over the EndpointSpec; true when it is another one. */
+static bool
+put_endpoint(struct sim_service *v)
+{
+	json_t *spec = json_object_get(v->spec, "EndpointSpec");
+
+	if (spec == v->endpoint ||
+	    (spec != NULL && json_equal(spec, v->endpoint)))
+		return false;
+	json_decref(v->endpoint);
+	v->endpoint = spec == NULL ? NULL : json_deep_copy(spec);
+	return true;
+}
+
 bool
 sim_spec_allocate(struct sim *s, struct sim_service *v)
 {
-	bool endpoint = v->ports.len > 0 ||
-	    (!v->dnsrr && json_object_get(v->spec, "EndpointSpec") != NULL);
-	bool changed = endpoint != v->has_endpoint;
+	bool wanted = v->ports.len > 0, changed = false;
 
-	v->has_endpoint = endpoint;
 	for (size_t i = v->vips.len; i-- > 0;) {
 		struct sim_address a = v->vips.at[i];
 
@@ -319,11 +362,15 @@ sim_spec_allocate(struct sim *s, struct sim_service *v)
 		vec_remove(&v->vips, i);
 		changed = true;
 	}
-	if (v->dnsrr)
-		return changed;
-	changed |= add_vip(v, ingress_of(s, v));
-	for (size_t i = 0; i < 64; i++)
-		changed |= add_vip(v, sim_spec_network(s, v, i));
+	if (!v->dnsrr) {
+		changed |= add_vip(v, ingress_of(s, v));
+		for (size_t i = 0; i < 64; i++)
+			changed |= add_vip(v, sim_spec_network(s, v, i));
+		wanted |= v->vips.len > 0;
+	}
+	/* A service that needs nothing keeps what its endpoint said before. */
+	if (wanted || changed)
+		changed |= put_endpoint(v);
 	return changed;
 }
 
@@ -352,13 +399,8 @@ sim_spec_task_is_current(const struct sim_service *v, const struct sim_task *t)
 	bool same = json_equal(spec, t->spec) != 0;
 
 	json_decref(spec);
-	if (!same)
-		return false;
-	/* Only what the tasks themselves publish concerns them. */
-	return json_equal(json_object_get(endpoint, "Ports"),
-		   json_object_get(t->endpoint, "Ports")) != 0 ||
-	    (json_object_get(endpoint, "Ports") == NULL &&
-		json_object_get(t->endpoint, "Ports") == NULL);
+	return same &&
+	    (endpoint == t->endpoint || json_equal(endpoint, t->endpoint));
 }
 
 uint64_t

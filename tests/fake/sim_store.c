@@ -182,6 +182,7 @@ sim_service_free(struct sim_service *v)
 	json_decref(v->spec);
 	json_decref(v->previous);
 	json_decref(v->status);
+	json_decref(v->endpoint);
 	vec_fini(&v->vips);
 	vec_fini(&v->ports);
 	vec_fini(&v->tasks);

@@ -9,6 +9,8 @@
 #include "sim_spec.h"
 #include "sim_store.h"
 
+#define REAP_MS 250 /* a removed task is still listed that long */
+
 static void on_timer(uv_timer_t *timer);
 
 /* Parts of the whole start delay, in percent, before each state. */
@@ -151,7 +153,7 @@ die(struct sim_task *t, enum task_state state, const char *message)
 	t->placed = false;
 	sim_orch_task_changed(t);
 	if (t->desired == TASK_REMOVE)
-		after(t, 0);
+		after(t, REAP_MS);
 }
 
 static void

@@ -207,10 +207,11 @@ worker_go(struct worker *w)
 	w->busy = true;
 	w->old_task = old;
 	w->new_task = sim_task_new(v, old->slot,
-	    v->mode == SERVICE_GLOBAL ? old->node : NULL,
-	    u->start_first ? TASK_RUNNING : TASK_READY, 0);
+	    v->mode == SERVICE_GLOBAL ? old->node : NULL, TASK_READY, 0);
 	vec_push(&u->fresh, w->new_task);
-	if (!u->start_first)
+	if (u->start_first)
+		sim_task_desire(w->new_task, TASK_RUNNING);
+	else
 		sim_task_desire(old, TASK_SHUTDOWN);
 }
 

@@ -1,0 +1,542 @@
+"""
+The calls of the contract suite, made in the same way to any engine, and what
+is kept of the answers: status codes, error texts, shapes of JSON, events in
+order, and the steps that tasks take.
+"""
+
+import base64
+import json
+import re
+import threading
+import time
+
+import httpc
+import procs
+
+# Members that a real engine has and we neither read nor simulate.
+IGNORED = {
+    "Description.Engine.Plugins", "Description.TLSInfo", "Meta",
+    "Description.Resources.GenericResources",
+}
+
+
+def shape(value, path=""):
+    """A JSON value's members and types; lists are the union of elements."""
+    if path in IGNORED:
+        return "ignored"
+    if isinstance(value, dict):
+        # Keys of these are data.
+        if path.rsplit(".", 1)[-1] in ("Labels", "Options"):
+            return "map"
+        return {k: shape(v, path + "." + k if path else k)
+                for k, v in value.items()}
+    if isinstance(value, list):
+        merged = None
+        for item in value:
+            merged = merge(merged, shape(item, path))
+        return ["list", merged]
+    if value is None:
+        return "null"
+    return type(value).__name__
+
+
+def merge(one, two):
+    """The union of two shapes."""
+    if one is None or one == two:
+        return two
+    if two is None:
+        return one
+    if isinstance(one, dict) and isinstance(two, dict):
+        out = dict(one)
+        for key, value in two.items():
+            out[key] = merge(one.get(key), value)
+        return out
+    if isinstance(one, list) and isinstance(two, list):
+        return ["list", merge(one[1], two[1])]
+    return "|".join(sorted({str(one), str(two)}))
+
+
+def flat(value, path=""):
+    """A shape as a set of lines "path: type"."""
+    if isinstance(value, dict):
+        out = set()
+        for key, inner in value.items():
+            out |= flat(inner, path + "." + key if path else key)
+        return out or {path + ": empty object"}
+    if isinstance(value, list):
+        return flat(value[1], path + "[]")
+    return {"%s: %s" % (path, value)}
+
+
+class Record:
+    """What one engine did."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.answers = {}
+        self.shapes = {}
+        self.facts = {}
+        self.events = []
+        self.steps = {}
+        self.error = None
+
+    def plain(self, text):
+        """An error text without what differs between two engines."""
+        text = re.sub(r"\b[0-9a-z]{25}\b", "<id>", text)
+        return text.strip()
+
+    def call(self, name, method, path, body=None, query=None):
+        """Makes the call and keeps status and, of an error, the body."""
+        answer = self.engine.api(method, path, body, query)
+        kept = [answer.status]
+        if answer.status >= 400:
+            kept.append(answer.headers.get("content-type"))
+            kept.append(self.plain(answer.text))
+        elif answer.body:
+            kept.append(answer.headers.get("content-type"))
+            self.shapes[name] = flat(shape(answer.json))
+        self.answers[name] = kept
+        return answer
+
+
+class Watcher(threading.Thread):
+    """Polls /tasks quickly and notes each task's states in order."""
+
+    def __init__(self, engine):
+        super().__init__(daemon=True)
+        self.engine = engine
+        self.stopping = threading.Event()
+        self.tasks = {}
+        self.log = []
+
+    def run(self):
+        connection = httpc.UnixConnection(self.engine.socket)
+        while not self.stopping.is_set():
+            answer = httpc.exchange(connection, "GET", "/v1.41/tasks")
+            now = {}
+            # What one answer shows happened at one time.
+            seen = time.monotonic()
+            for task in answer.json:
+                state = (task["Status"]["State"], task["DesiredState"])
+                now[task["ID"]] = state
+                if self.tasks.get(task["ID"]) != state:
+                    self.log.append((seen, task["ID"], task.get("Slot"),
+                                     state))
+            for gone in set(self.tasks) - set(now):
+                self.log.append((seen, gone, None, "gone"))
+            self.tasks = now
+            time.sleep(0.005)
+        connection.close()
+
+    def finish(self):
+        self.stopping.set()
+        self.join(10)
+
+
+def desired_path(watcher, task):
+    """The desired states of a task in order, "gone" at the end if it went."""
+    out = []
+    for _, who, _, state in watcher.log:
+        if who == task:
+            word = state if state == "gone" else state[1]
+            if not out or out[-1] != word:
+                out.append(word)
+    return out
+
+
+def first(watcher, task, match):
+    """Index in the log where match(state) first holds for the task."""
+    for index, (_, who, _, state) in enumerate(watcher.log):
+        if who == task and state != "gone" and match(state):
+            return index
+    return None
+
+
+def when(watcher, index):
+    return watcher.log[index][0]
+
+
+def seconds(watcher, one, two):
+    return watcher.log[two][0] - watcher.log[one][0]
+
+
+def meta(record):
+    """/_ping, /version, versions that are not spoken, unknown pages."""
+    engine = record.engine
+    for method in ("GET", "HEAD"):
+        answer = engine.raw(method, "/_ping")
+        record.answers["ping " + method] = [
+            answer.status, answer.headers.get("api-version"),
+            answer.headers.get("ostype"), answer.text]
+    version = record.call("version", "GET", "/version").json
+    record.facts["api versions"] = [version["ApiVersion"],
+                                    version["MinAPIVersion"]]
+    record.shapes["version"] = {
+        line for line in record.shapes["version"]
+        if not line.startswith("Components")}
+    for number in ("1.99", "1.2"):
+        answer = engine.raw("GET", "/v%s/info" % number)
+        record.answers["too far " + number] = [answer.status,
+                                               record.plain(answer.text)]
+    record.call("unknown page", "GET", "/nothing")
+    info = engine.get("/info")
+    record.shapes["info.Swarm"] = flat(shape(info["Swarm"]))
+
+
+def errors(record):
+    """Answers to requests that cannot be served."""
+    call = record.call
+    for kind in ("services", "tasks", "networks", "secrets", "configs",
+                 "nodes"):
+        call("no such " + kind, "GET", "/%s/none-such" % kind)
+        call("bad filter " + kind, "GET", "/" + kind,
+             query={"filters": {"bogus": ["x"]}} if kind != "networks"
+             else None)
+    for kind in ("services", "networks", "secrets", "configs"):
+        call("remove no such " + kind, "DELETE", "/%s/none-such" % kind)
+        call("create without body " + kind, "POST", "/%s/create" % kind)
+    call("filters that are no JSON", "GET", "/services",
+         query={"filters": "bad"})
+    call("tasks of no service", "GET", "/tasks",
+         query={"filters": {"service": ["none-such"]}})
+    call("odd desired state", "GET", "/tasks",
+         query={"filters": {"desired-state": ["bogus"]}})
+    call("remove predefined network", "DELETE", "/networks/none")
+    call("network without name", "POST", "/networks/create",
+         {"Name": "", "Driver": "overlay"})
+    image = record.engine.image
+    call("service without template", "POST", "/services/create",
+         {"Name": "x"})
+    call("service without image", "POST", "/services/create",
+         {"Name": "x", "TaskTemplate": {"ContainerSpec": {}}})
+    call("service with a bad name", "POST", "/services/create",
+         {"Name": "a b!", "TaskTemplate": {"ContainerSpec": {
+             "Image": image}}})
+    call("service on no such network", "POST", "/services/create",
+         {"Name": "x", "TaskTemplate": {
+             "ContainerSpec": {"Image": image},
+             "Networks": [{"Target": "none-such"}]}})
+
+
+def objects(record):
+    """Networks, secrets and configs; double names."""
+    call = record.call
+    data = base64.b64encode(b"x").decode()
+    call("network", "POST", "/networks/create",
+         {"Name": "one", "Driver": "overlay", "CheckDuplicate": True,
+          "Labels": {"a": "b"}})
+    call("second network", "POST", "/networks/create",
+         {"Name": "two", "Driver": "overlay", "CheckDuplicate": True})
+    call("network again", "POST", "/networks/create",
+         {"Name": "one", "Driver": "overlay", "CheckDuplicate": True})
+    for kind in ("secrets", "configs"):
+        call(kind, "POST", "/%s/create" % kind,
+             {"Name": "thing", "Data": data, "Labels": {"a": "b"}})
+        call(kind + " again", "POST", "/%s/create" % kind,
+             {"Name": "thing", "Data": data})
+        thing = call("inspect " + kind, "GET", "/%s/thing" % kind).json
+        call("update %s out of sequence" % kind, "POST",
+             "/%s/%s/update" % (kind, thing["ID"]), thing["Spec"],
+             query={"version": 1})
+        spec = dict(thing["Spec"], Labels={"c": "d"})
+        call("update " + kind, "POST", "/%s/%s/update" % (kind, thing["ID"]),
+             spec, query={"version": thing["Version"]["Index"]})
+        later = record.engine.get("/%s/thing" % kind)
+        record.facts[kind + " version grows"] = (
+            later["Version"]["Index"] > thing["Version"]["Index"])
+        record.facts[kind + " labels"] = later["Spec"]["Labels"]
+    network = call("inspect network", "GET", "/networks/one").json
+    record.facts["network by prefix"] = record.engine.get(
+        "/networks/" + network["Id"][:8])["Name"]
+    for name in ("networks", "secrets", "configs", "nodes", "swarm"):
+        if name != "swarm":
+            call("list " + name, "GET", "/" + name)
+    record.shapes["list networks"] = flat(shape([
+        n for n in record.engine.get("/networks") if n["Scope"] == "swarm"]))
+
+
+def services(record):
+    """Create, inspect, list, update with and without the right version."""
+    call, engine = record.call, record.engine
+    secret = engine.get("/secrets/thing")["ID"]
+    config = engine.get("/configs/thing")["ID"]
+    mount = {"Name": "thing", "UID": "0", "GID": "0", "Mode": 0o444}
+    spec = engine.service_spec(
+        "web", networks=["one", "two"], replicas=2,
+        labels={"com.docker.lb.port": "8080"}, env=["VERSION=1"],
+        UpdateConfig={"Parallelism": 1, "Monitor": 1000000000},
+        ContainerSpec={
+            "Secrets": [{"File": mount, "SecretID": secret,
+                         "SecretName": "thing"}],
+            "Configs": [{"File": mount, "ConfigID": config,
+                         "ConfigName": "thing"}]})
+    service = call("create service", "POST", "/services/create",
+                   spec).json["ID"]
+    call("create service again", "POST", "/services/create", spec)
+    engine.wait_running("web", 2)
+    got = call("inspect service", "GET", "/services/web").json
+    call("service status", "GET", "/services", query={"status": "true"})
+    call("tasks", "GET", "/tasks")
+    call("inspect task", "GET", "/tasks/" + engine.tasks("web")[0]["ID"])
+    record.facts["spec as stored"] = json.dumps(
+        got["Spec"], sort_keys=True).replace(secret, "S").replace(
+            config, "C").replace(engine.image, "I").replace(
+                engine.get("/networks/one")["Id"], "N1").replace(
+                    engine.get("/networks/two")["Id"], "N2")
+    record.facts["spec member order"] = list(got["Spec"])
+    record.facts["found by"] = [
+        len(engine.get("/services", {"filters": {"name": ["we"]}})),
+        len(engine.get("/services", {"filters": {"name": ["eb"]}})),
+        len(engine.get("/services", {"filters": {"id": [service[:6]]}})),
+        len(engine.get("/services", {"filters": {
+            "label": ["com.docker.lb.port=8080"]}})),
+        len(engine.get("/services", {"filters": {"label": ["nope"]}})),
+        len(engine.get("/services", {"filters": {"mode": ["global"]}})),
+        len(engine.get("/tasks", {"filters": {"service": ["web"]}})),
+        len(engine.get("/tasks", {"filters": {
+            "desired-state": ["shutdown"]}})),
+        len(engine.get("/networks", {"filters": {"driver": ["overlay"]}})),
+        len(engine.get("/networks", {"filters": {"name": ["on"]}})),
+        len(engine.get("/secrets", {"filters": {"name": ["thi"]}})),
+    ]
+    call("remove network in use", "DELETE", "/networks/one")
+    call("remove secret in use", "DELETE", "/secrets/thing")
+    call("remove config in use", "DELETE", "/configs/thing")
+    path = "/services/%s/update" % service
+    version = got["Version"]["Index"]
+    call("update without version", "POST", path, got["Spec"])
+    call("update with a word", "POST", path, got["Spec"],
+         query={"version": "abc"})
+    call("update out of sequence", "POST", path, got["Spec"],
+         query={"version": version + 1})
+    call("update no such service", "POST", "/services/none-such/update",
+         got["Spec"], query={"version": version})
+    call("rename", "POST", path, dict(got["Spec"], Name="other"),
+         query={"version": version})
+    call("change mode", "POST", path, dict(got["Spec"], Mode={"Global": {}}),
+         query={"version": version})
+    record.facts["refused updates change no version"] = (
+        engine.get("/services/web")["Version"]["Index"] == version)
+    labels = dict(got["Spec"], Labels={"com.docker.lb.port": "8080",
+                                       "x": "y"})
+    call("update labels", "POST", path, labels, query={"version": version})
+    call("same version again", "POST", path, labels,
+         query={"version": version})
+    later = engine.get("/services/web")
+    record.facts["version grows"] = later["Version"]["Index"] > version
+    record.facts["previous spec kept"] = "PreviousSpec" in later
+    record.facts["labels replace no task"] = len(engine.tasks("web"))
+    record.shapes["updated service"] = flat(shape(later))
+
+
+def numbered(watcher, known):
+    """The tasks of the log that are not in 'known', oldest first."""
+    out = []
+    for _, task, _, _ in watcher.log:
+        if task not in known and task not in out:
+            out.append(task)
+    return out
+
+
+def rolling(record, order, version):
+    """A rolling update of web's two tasks; the order of its steps."""
+    engine = record.engine
+    old = {t["Slot"]: t["ID"] for t in engine.running("web")}
+    known = {t["ID"] for t in engine.tasks()}
+    watcher = Watcher(engine)
+    watcher.start()
+    procs.wait_for(lambda: watcher.log, 10)
+
+    def change(spec):
+        spec["UpdateConfig"]["Order"] = order
+        spec["TaskTemplate"]["ContainerSpec"]["Env"] = [
+            "VERSION=%d" % version]
+    engine.update_service("web", change)
+    procs.wait_for(lambda: engine.get("/services/web").get(
+        "UpdateStatus", {}).get("State") == "completed", 60, step=0.1)
+    procs.wait_for(lambda: not [
+        t for t in engine.tasks("web") if t["DesiredState"] == "shutdown"
+        and t["Status"]["State"] == "running"], 30, step=0.1)
+    watcher.finish()
+    fresh = numbered(watcher, known)
+    steps = []
+    for task in fresh:
+        slot = engine.get("/tasks/" + task)["Slot"]
+        before = old[slot]
+        leaves = first(watcher, before, lambda s: s[1] == "shutdown")
+        ended = first(watcher, before, lambda s: s[0] == "shutdown")
+        begins = first(watcher, task, lambda s: True)
+        wanted = first(watcher, task, lambda s: s[1] == "running")
+        runs = first(watcher, task, lambda s: s[0] == "running")
+        lead = seconds(watcher, leaves, ended)
+        steps.append({
+            "desired of the old": desired_path(watcher, before),
+            # Start-first tasks are made "ready" too, for a moment.
+            "desired of the new": desired_path(watcher, task)[
+                -1 if order == "start-first" else 0:],
+            "new runs before old leaves": when(watcher, runs) <= when(
+                watcher, leaves),
+            "old ends before new is wanted": (
+                when(watcher, ended) <= when(watcher, wanted) if order == "stop-first" else None),
+            "begins with the other's leaving":
+                abs(seconds(watcher, begins, leaves)) < 0.2
+                if order == "stop-first" else None,
+            "stop signal comes later": 2.0 < lead < 6.0,
+        })
+    if len(fresh) == 2:
+        one = first(watcher, fresh[0], lambda s: s[0] == "running")
+        two = first(watcher, fresh[1], lambda s: True)
+        record.facts["%s: one after the other" % order] = (
+            when(watcher, one) <= when(watcher, two))
+    record.steps[order] = steps
+    record.shapes["service after " + order] = flat(
+        shape(engine.get("/services/web")))
+    record.shapes["tasks after " + order] = flat(shape([
+        engine.get("/tasks/" + t) for t in fresh]))
+
+
+def scaling(record):
+    """Down, up again, away."""
+    engine = record.engine
+    watcher = Watcher(engine)
+    watcher.start()
+    engine.scale("web", 1)
+    procs.wait_for(lambda: not [
+        t for t in engine.tasks("web") if t["DesiredState"] == "remove"], 30,
+        step=0.05)
+    gone = [task for _, task, _, state in watcher.log if state == "gone"]
+    record.steps["scale down"] = [
+        desired_path(watcher, t) for t in gone
+        if "remove" in desired_path(watcher, t)]
+    engine.scale("web", 2)
+    engine.wait_running("web", 2)
+    record.facts["slots after scaling up"] = sorted(
+        t["Slot"] for t in engine.running("web"))
+    record.call("remove service", "DELETE", "/services/web")
+    record.call("remove service again", "DELETE", "/services/web")
+    record.call("update removed service", "POST", "/services/web/update",
+                engine.service_spec("web"), query={"version": 1})
+    procs.wait_for(lambda: not engine.tasks(), 30, step=0.05)
+    watcher.finish()
+    record.facts["all desired remove at the end"] = all(
+        "remove" in path for path in (
+            desired_path(watcher, t) for t in set(
+                who for _, who, _, state in watcher.log
+                if state != "gone" and state == ("running", "remove"))))
+
+
+def kinds(record):
+    """Endpoint modes, host ports, global, crashing, nowhere to run."""
+    engine = record.engine
+    engine.create_service("rr", networks=["one"],
+                          EndpointSpec={"Mode": "dnsrr"})
+    engine.create_service("plain", replicas=0)
+    engine.create_service("host", EndpointSpec={"Ports": [
+        {"Protocol": "tcp", "TargetPort": 8080, "PublishMode": "host"}]})
+    engine.create_service("all", networks=["one"], replicas="global")
+    engine.create_service(
+        "moon", networks=["one"], TaskTemplate={"Placement": {
+            "Constraints": ["node.labels.zone==moon"]}})
+    engine.create_service(
+        "crash", networks=["one"], env=["DIE_AFTER_MS=200"],
+        TaskTemplate={"RestartPolicy": {
+            "Condition": "any", "Delay": 100000000, "MaxAttempts": 1}})
+    for name in ("rr", "host", "all"):
+        engine.wait_running(name, 1)
+        record.shapes["service " + name] = flat(
+            shape(engine.get("/services/" + name)))
+        record.shapes["task of " + name] = flat(
+            shape(engine.running(name)[0]))
+    record.shapes["service plain"] = flat(
+        shape(engine.get("/services/plain")))
+    record.facts["plain has one version"] = (
+        lambda s: s["CreatedAt"] == s["UpdatedAt"])(
+            engine.get("/services/plain"))
+    task = procs.wait_for(lambda: [
+        t for t in engine.tasks("moon") if t["Status"].get("Err")], 20)[0]
+    record.facts["nowhere to run"] = [
+        task["Status"]["State"], task["DesiredState"],
+        task["Status"]["Err"], task["Status"]["Message"],
+        "NodeID" in task]
+    if hasattr(engine, "sim"):
+        for _ in range(2):
+            engine.wait_running("crash", 1)
+            engine.sim("POST", "/tasks/%s/fail"
+                       % engine.running("crash")[0]["ID"])
+    failed = procs.wait_for(lambda: (lambda l: l if len(l) == 2 else None)([
+        t for t in engine.tasks("crash")
+        if t["Status"]["State"] == "failed" and
+        t["DesiredState"] == "shutdown"]), 30)
+    record.facts["failed task"] = [failed[0]["Status"]["Err"],
+                                   failed[0]["Status"]["Message"],
+                                   failed[0]["Slot"], len(failed)]
+    record.shapes["failed task"] = flat(shape(failed[0]))
+
+    def rr(spec):
+        spec["EndpointSpec"] = {"Mode": "dnsrr"}
+
+    def vip(spec):
+        spec["EndpointSpec"] = {"Mode": "vip"}
+    for name, change in (("all", rr), ("rr", vip)):
+        engine.update_service(name, change)
+        procs.wait_for(lambda n=name, c=change: bool(
+            engine.get("/services/" + n)["Endpoint"].get("VirtualIPs"))
+            == (c is vip), 10)
+        record.facts["endpoint of " + name] = flat(shape(
+            engine.get("/services/" + name)["Endpoint"]))
+    for name in ("rr", "plain", "host", "all", "moon", "crash"):
+        engine.remove_service(name)
+    procs.wait_for(lambda: not engine.tasks(), 40, step=0.05)
+    for kind in ("secrets", "configs"):
+        record.call("remove " + kind, "DELETE", "/%s/thing" % kind)
+    for name in ("one", "two"):
+        procs.wait_for(lambda n=name: engine.api(
+            "DELETE", "/networks/" + n).status == 204, 20)
+
+
+def simplify(events):
+    """Events by object: (type, name) -> [(action, attributes)]."""
+    out = {}
+    for event in events:
+        if event.get("Type") not in ("service", "network", "secret",
+                                     "config"):
+            continue
+        attributes = dict(event["Actor"]["Attributes"])
+        name = attributes.pop("name")
+        out.setdefault((event["Type"], name), []).append(
+            (event["Action"], sorted(attributes.items())))
+    return out
+
+
+def run(engine):
+    """The whole scenario; a Record."""
+    record = Record(engine)
+    stream = engine.events({"scope": ["swarm"]})
+    record.facts["events head"] = [
+        stream.status.split()[1], stream.headers.get("content-type"),
+        stream.headers.get("transfer-encoding")]
+    only = engine.events({"type": {"network": True}, "event": {
+        "remove": True}})
+    meta(record)
+    errors(record)
+    objects(record)
+    services(record)
+    rolling(record, "stop-first", 2)
+    rolling(record, "start-first", 3)
+    scaling(record)
+    kinds(record)
+    stream.wait(lambda e: e["Type"] == "network" and e["Action"] == "remove"
+                and e["Actor"]["Attributes"]["name"] == "two")
+    record.events = stream.list
+    only.wait(lambda e: e["Actor"]["Attributes"]["name"] == "two")
+    record.facts["filtered events"] = [
+        (e["Type"], e["Action"], e["Actor"]["Attributes"]["name"])
+        for e in only.list]
+    record.shapes["event"] = flat(shape(
+        {k: v for k, v in stream.list[0].items() if k != "_seen"}))
+    record.facts["event times grow"] = all(
+        a["timeNano"] <= b["timeNano"]
+        for a, b in zip(stream.list, stream.list[1:]))
+    stream.close()
+    only.close()
+    return record
