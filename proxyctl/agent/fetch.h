@@ -1,0 +1,39 @@
+/* The worker's side of the control API: long poll, blobs, reports. */
+#ifndef AGENT_FETCH_H
+#define AGENT_FETCH_H
+
+#include "base/error.h"
+#include "folder.h"
+#include "manifest.h"
+#include "options.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct fetch;
+
+enum fetch_poll { FETCH_NOTHING, FETCH_MANIFEST, FETCH_ERROR };
+
+/* 'm' is the callee's; 'e' tells why there is none with FETCH_ERROR. */
+typedef void fetch_poll_fn(void *arg, enum fetch_poll what, struct manifest *m,
+    const struct error *e);
+/* All blobs are there ('e' NULL), or not. */
+typedef void fetch_blobs_fn(void *arg, const struct error *e);
+/* 'e' NULL: the report arrived. */
+typedef void fetch_report_fn(void *arg, const struct error *e);
+
+struct fetch *fetch_new(uv_loop_t *loop, const struct agent_options *o,
+    struct error *e) _warn_unused_;
+/* Waits up to 25 s for something else than 'have' ("": nothing yet). */
+void fetch_poll_start(
+    struct fetch *f, const char *have, fetch_poll_fn *done, void *arg);
+/* The callback is not called any more. */
+void fetch_poll_cancel(struct fetch *f);
+/* Gets what 'folder' lacks of 'm', several at a time. */
+void fetch_blobs_start(struct fetch *f, struct folder *folder,
+    const struct manifest *m, fetch_blobs_fn *done, void *arg);
+void fetch_report(struct fetch *f, const char *json, size_t len,
+    fetch_report_fn *done, void *arg);
+void fetch_close(struct fetch *f, void (*closed)(void *arg), void *arg);
+
+#endif

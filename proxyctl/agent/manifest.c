@@ -1,0 +1,269 @@
+/* Manifests from JSON: see manifest.h. */
+#include "manifest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define MAX_LISTEN_OPTIONS 512
+#define MAX_WORKERS 1024
+
+/* What the agent itself keeps in its folder. */
+static const char *const reserved[] = { "agent", "agent.sock", "blobs",
+	"current", "draining", "gen", "internal.sock", "lock", "manifest.json",
+	"nginx.pid", "pass.sock", "proxy_id", "temp", "tls.sock", "tmp",
+	"worker.lock" };
+
+static bool
+segment_ok(const char *s, size_t len)
+{
+	size_t i;
+
+	if (len == 0 || (len == 1 && s[0] == '.') ||
+	    (len == 2 && s[0] == '.' && s[1] == '.'))
+		return false;
+	for (i = 0; i < len; i++) {
+		if (strchr("abcdefghijklmnopqrstuvwxyz"
+			   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+			s[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
+manifest_path_ok(const char *path)
+{
+	size_t i, len, first = strcspn(path, "/");
+
+	if (strlen(path) > MANIFEST_MAX_PATH)
+		return false;
+	for (i = 0; i < countof(reserved); i++) {
+		if (strlen(reserved[i]) == first &&
+		    memcmp(path, reserved[i], first) == 0)
+			return false;
+	}
+	for (;;) {
+		len = strcspn(path, "/");
+		if (!segment_ok(path, len))
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
+}
+
+/* Words of a listen directive: nothing that could end it. */
+static bool
+listen_ok(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len <= MAX_LISTEN_OPTIONS &&
+	    strspn(s,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789_=:. -") == len;
+}
+
+static int
+decode_file(struct manifest *m, json_t *o, struct error *e)
+{
+	struct manifest_file *f;
+	const char *path, *sha;
+	json_int_t size;
+
+	if (json_unpack(o, "{s:s,s:s,s:I}", "path", &path,
+		"sha256", &sha, "size", &size) != 0)
+		return error_set(e, EPROTO,
+		    "a file without path, sha256 and size");
+	if (!manifest_path_ok(path)) {
+		STR_AUTO(quoted, 1024);
+
+		str_add_quoted(&quoted, path, strlen(path), 200);
+		return error_set(
+		    e, EPROTO, "the path %s is not allowed", quoted.p);
+	}
+	if (!sha256_is_hex(sha))
+		return error_set(e, EPROTO, "%s: not a SHA-256", path);
+	if (size < 0 || size > MANIFEST_MAX_FILE_SIZE)
+		return error_set(e, EFBIG, "%s: %" PRId64 " bytes are too many",
+		    path, (int64_t)size);
+	f = vec_add(&m->files);
+	f->path = xstrdup(path);
+	memcpy(f->sha256, sha, sizeof(f->sha256));
+	f->size = (uint64_t)size;
+	return 0;
+}
+
+static int
+by_path(const void *a, const void *b)
+{
+	const struct manifest_file *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+static int
+decode_files(struct manifest *m, const json_t *list, struct error *e)
+{
+	bool conf = false;
+	size_t i;
+
+	if (!json_is_array(list) ||
+	    json_array_size(list) > MANIFEST_MAX_FILES)
+		return error_set(e, EPROTO, "no list of at most %d files",
+		    MANIFEST_MAX_FILES);
+	for (i = 0; i < json_array_size(list); i++) {
+		if (decode_file(m, json_array_get(list, i), e) != 0)
+			return -1;
+	}
+	vec_sort(&m->files, by_path);
+	for (i = 0; i < m->files.len; i++) {
+		if (i > 0 &&
+		    strcmp(m->files.at[i].path, m->files.at[i - 1].path) == 0)
+			return error_set(e, EPROTO, "%s is there twice",
+			    m->files.at[i].path);
+		if (strcmp(m->files.at[i].path, "nginx.conf") == 0)
+			conf = true;
+	}
+	if (!conf)
+		return error_set(e, EPROTO, "no nginx.conf");
+	return 0;
+}
+
+static int
+decode_listen(struct manifest *m, const json_t *listen, struct error *e)
+{
+	const char *http = json_string_value(json_object_get(listen, "http"));
+	const json_t *https = json_object_get(listen, "https");
+
+	if (http == NULL || !listen_ok(http))
+		return error_set(e, EPROTO, "listen.http is not allowed");
+	m->listen_http = xstrdup(http);
+	if (https == NULL || json_is_null(https))
+		return 0;
+	if (!json_is_string(https) || !listen_ok(json_string_value(https)))
+		return error_set(e, EPROTO, "listen.https is not allowed");
+	m->listen_https = xstrdup(json_string_value(https));
+	return 0;
+}
+
+static void
+decode_settings(struct manifest *m, const json_t *settings)
+{
+	const json_t *drain = json_object_get(settings, "drain_delay_ms");
+	const json_t *workers = json_object_get(settings, "worker_processes");
+
+	m->drain_delay_ms = UINT64_MAX;
+	if (json_is_integer(drain) && json_integer_value(drain) >= 0 &&
+	    json_integer_value(drain) <= UINT32_MAX)
+		m->drain_delay_ms = (uint64_t)json_integer_value(drain);
+	if (json_is_integer(workers) && json_integer_value(workers) > 0 &&
+	    json_integer_value(workers) <= MAX_WORKERS)
+		m->worker_processes = (uint32_t)json_integer_value(workers);
+}
+
+static int
+decode_root(struct manifest *m, json_t *root, struct error *e)
+{
+	const char *cluster, *engine, *config;
+	json_int_t version, generation;
+	json_error_t je;
+
+	if (json_unpack_ex(root, &je, 0,
+		"{s:I,s:s,s:s,s:I,s:s}", "version", &version, "cluster",
+		&cluster, "engine", &engine, "generation", &generation,
+		"config", &config) != 0)
+		return error_set(e, EPROTO, "%s", je.text);
+	if (version != 1)
+		return error_set(e, EPROTO,
+		    "version %" PRId64 ", this agent knows 1", (int64_t)version);
+	if (generation < 0)
+		return error_set(e, EPROTO, "a negative generation");
+	if (!sha256_is_hex(config))
+		return error_set(e, EPROTO, "config is not a SHA-256");
+	m->cluster = xstrdup(cluster);
+	m->engine = xstrdup(engine);
+	m->generation = (uint64_t)generation;
+	memcpy(m->config, config, sizeof(m->config));
+	m->builtin = json_is_true(json_object_get(root, "builtin"));
+	decode_settings(m, json_object_get(root, "settings"));
+	if (decode_listen(m, json_object_get(root, "listen"), e) != 0)
+		return -1;
+	return decode_files(m, json_object_get(root, "files"), e);
+}
+
+struct manifest *
+manifest_decode(const char *text, size_t len, struct error *e)
+{
+	struct manifest *m;
+	json_error_t je;
+	json_t *root;
+
+	if (len > MANIFEST_MAX_SIZE) {
+		(void)error_set(e, EFBIG, "manifest: %zu bytes", len);
+		return NULL;
+	}
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	if (root == NULL) {
+		(void)error_set(e, EPROTO, "manifest: line %d: %s", je.line,
+		    je.text);
+		return NULL;
+	}
+	m = xcalloc(1, sizeof(*m));
+	if (decode_root(m, root, e) != 0) {
+		(void)error_wrap(e, "manifest");
+		manifest_free(m);
+		m = NULL;
+	} else {
+		m->text = xmemdup0(text, len);
+		m->len = len;
+	}
+	json_decref(root);
+	return m;
+}
+
+struct manifest *
+manifest_builtin(const char *cluster, const char *conf)
+{
+	STR_AUTO(text, 4096);
+	char sha[SHA256_HEX_SIZE];
+	struct manifest *m;
+
+	sha256_hex(conf, strlen(conf), sha);
+	str_add(&text, "{\"version\":1,\"builtin\":true,\"cluster\":");
+	str_add_json(&text, cluster, strlen(cluster));
+	str_addf(&text,
+	    ",\"engine\":\"nginx\",\"generation\":0,\"config\":\"%s\","
+	    "\"files\":[{\"path\":\"nginx.conf\",\"sha256\":\"%s\","
+	    "\"size\":%zu}],\"listen\":{\"http\":\"default_server\","
+	    "\"https\":null}}",
+	    sha, sha, strlen(conf));
+	m = manifest_decode(text.p, text.len, NULL);
+	must(m != NULL);
+	return m;
+}
+
+void
+manifest_free(struct manifest *m)
+{
+	size_t i;
+
+	if (m == NULL)
+		return;
+	for (i = 0; i < m->files.len; i++)
+		free(m->files.at[i].path);
+	vec_fini(&m->files);
+	free(m->cluster);
+	free(m->engine);
+	free(m->listen_http);
+	free(m->listen_https);
+	free(m->text);
+	free(m);
+}

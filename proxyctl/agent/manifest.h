@@ -1,0 +1,51 @@
+/*
+ * The manifest: what a configuration consists of (docs/internals.md,
+ * "Control").  Checked whole before anything of it is used.
+ */
+#ifndef AGENT_MANIFEST_H
+#define AGENT_MANIFEST_H
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MANIFEST_MAX_FILES 20000
+#define MANIFEST_MAX_FILE_SIZE (16U * 1024 * 1024)
+#define MANIFEST_MAX_SIZE (8U * 1024 * 1024)
+#define MANIFEST_MAX_PATH 255
+
+struct manifest_file {
+	char *path;
+	char sha256[SHA256_HEX_SIZE];
+	uint64_t size;
+};
+
+struct manifest {
+	char *cluster;
+	char *engine;
+	uint64_t generation;
+	char config[SHA256_HEX_SIZE];
+	VEC(struct manifest_file) files;
+	char *listen_http;  /* options of the default listen; never NULL */
+	char *listen_https; /* NULL: nothing listens for TLS */
+	uint64_t drain_delay_ms; /* UINT64_MAX: not said */
+	uint32_t worker_processes; /* 0: as many as there are CPUs */
+	bool builtin; /* ours, from before the first configuration */
+	char *text;   /* as it was received */
+	size_t len;
+};
+
+/* NULL with 'e' when anything about it is not as it must be. */
+struct manifest *manifest_decode(
+    const char *text, size_t len, struct error *e) _warn_unused_;
+/* The one that stands for "no configuration yet": 'conf' as nginx.conf. */
+struct manifest *manifest_builtin(const char *cluster, const char *conf);
+void manifest_free(struct manifest *m);
+/* Relative, [A-Za-z0-9._-] between single slashes, no name of the agent's. */
+bool manifest_path_ok(const char *path);
+
+#endif

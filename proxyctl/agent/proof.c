@@ -1,0 +1,225 @@
+/* Proof of a reload: see proof.h. */
+#include "proof.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine_nginx.h"
+#include "loop/http_client.h"
+
+#define QUICK_MS 4	/* between two looks while the reload is young */
+#define SLOW_MS 25	/* and later */
+#define QUICK_FOR_MS 1000
+#define ANSWER_MS 2000
+
+struct proof {
+	struct http_client *client;
+	uv_timer_t timer;
+	char expected[ENGINE_PROOF_MAX];
+	struct procs before;
+	uint64_t started_us, live_us, deadline_ms;
+	char last[ENGINE_PROOF_MAX]; /* what it said last, for the message */
+	proof_fn *done;		     /* NULL: none under way */
+	void *arg;
+	proof_ask_fn *on_answer;
+	void *answer_arg;
+	bool closing;
+	unsigned open;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void on_answer(void *arg, const char *answer, const struct error *e);
+
+struct proof *
+proof_new(uv_loop_t *loop, struct error *e)
+{
+	/* Relative to the working directory: no path is too long. */
+	struct http_endpoint endpoint = {
+		.url = "unix:" ENGINE_INTERNAL_SOCKET,
+	};
+	struct http_client *client = http_client_new(loop, &endpoint, e);
+	struct proof *p;
+
+	if (client == NULL)
+		return NULL;
+	p = xcalloc(1, sizeof(*p));
+	p->client = client;
+	must(uv_timer_init(loop, &p->timer) == 0);
+	return p;
+}
+
+static void
+on_response(void *arg, const struct http_response *r)
+{
+	struct proof *p = arg;
+	proof_ask_fn *done = p->on_answer;
+	struct error e;
+
+	p->on_answer = NULL;
+	if (p->closing || done == NULL)
+		return;
+	if (r->error != NULL) {
+		done(p->answer_arg, NULL, r->error);
+	} else if (r->status != 200) {
+		(void)error_set(&e, EPROTO,
+		    "the internal server answers %ld", r->status);
+		done(p->answer_arg, NULL, &e);
+	} else {
+		done(p->answer_arg, r->body, NULL);
+	}
+}
+
+void
+proof_ask(struct proof *p, proof_ask_fn *done, void *arg)
+{
+	must(p->on_answer == NULL);
+	p->on_answer = done;
+	p->answer_arg = arg;
+	(void)http_request_start(p->client,
+	    &(struct http_request_options){
+		.target = "/",
+		.first_byte_ms = ANSWER_MS,
+		.total_ms = ANSWER_MS,
+		.max_body = ENGINE_PROOF_MAX,
+		.done = on_response,
+		.arg = p,
+	    });
+}
+
+static void
+finish(struct proof *p, const struct error *e)
+{
+	proof_fn *done = p->done;
+	uint64_t now = clock_mono_us() - p->started_us;
+
+	p->done = NULL;
+	(void)uv_timer_stop(&p->timer);
+	done(p->arg, p->live_us, now, e);
+}
+
+static bool
+others_left(const struct proof *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->before.list.len; i++) {
+		if (procs_role(&p->before.list.at[i]) == PROC_WORKER)
+			return true;
+	}
+	return false;
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct proof *p = container_of(timer, struct proof, timer);
+
+	if (!p->closing && p->done != NULL && p->on_answer == NULL)
+		proof_ask(p, on_answer, p);
+}
+
+static void
+look_again(struct proof *p)
+{
+	uint64_t ran_ms = (clock_mono_us() - p->started_us) / 1000;
+	struct error e;
+
+	if (ran_ms >= p->deadline_ms) {
+		(void)error_set(&e, ETIMEDOUT,
+		    p->live_us == 0
+			? "nginx did not load the configuration within %" PRIu64
+			  " ms; it still serves %s"
+			: "old workers still accept after %" PRIu64
+			  " ms, beside %s",
+		    ran_ms, p->last[0] != '\0' ? p->last : "nothing");
+		finish(p, &e);
+		return;
+	}
+	must(uv_timer_start(&p->timer, on_timer,
+		 ran_ms < QUICK_FOR_MS ? QUICK_MS : SLOW_MS, 0) == 0);
+}
+
+static void
+on_answer(void *arg, const char *answer, const struct error *e)
+{
+	struct proof *p = arg;
+
+	if (p->done == NULL)
+		return;
+	(void)e;
+	p->last[0] = '\0';
+	if (answer != NULL)
+		(void)snprintf(p->last, sizeof(p->last), "%.16s", answer);
+	if (answer == NULL || strcmp(answer, p->expected) != 0) {
+		look_again(p);
+		return;
+	}
+	if (p->live_us == 0)
+		p->live_us = clock_mono_us() - p->started_us;
+	/* What is live stays so; the old workers' end may come later. */
+	if (others_left(p))
+		look_again(p);
+	else
+		finish(p, NULL);
+}
+
+void
+proof_start(struct proof *p, const char *expected, const struct procs *before,
+    uint64_t deadline_ms, proof_fn *done, void *arg)
+{
+	size_t i;
+
+	must(p->done == NULL && strlen(expected) < sizeof(p->expected));
+	(void)snprintf(p->expected, sizeof(p->expected), "%s", expected);
+	p->before.list.len = 0;
+	for (i = 0; i < before->list.len; i++) {
+		if (before->list.at[i].role == PROC_WORKER)
+			vec_push(&p->before.list, before->list.at[i]);
+	}
+	p->started_us = clock_mono_us();
+	p->live_us = 0;
+	p->deadline_ms = deadline_ms;
+	p->done = done;
+	p->arg = arg;
+	must(uv_timer_start(&p->timer, on_timer, QUICK_MS, 0) == 0);
+}
+
+static void
+drop(struct proof *p)
+{
+	if (--p->open > 0)
+		return;
+	procs_fini(&p->before);
+	if (p->closed != NULL)
+		p->closed(p->closed_arg);
+	free(p);
+}
+
+static void
+on_client_closed(void *arg)
+{
+	drop(arg);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+	drop(container_of(handle, struct proof, timer));
+}
+
+void
+proof_close(struct proof *p, void (*closed)(void *arg), void *arg)
+{
+	if (p->closing)
+		return;
+	p->closing = true;
+	p->closed = closed;
+	p->closed_arg = arg;
+	p->open = 2;
+	http_client_close(p->client, on_client_closed, p);
+	uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+}

@@ -1,0 +1,659 @@
+/*
+ * The worker's loop: see worker.h.
+ *
+ * Ask for something else than we have, apply it, report, ask again.  What was
+ * refused is not tried again until the extension says something new; what
+ * failed for reasons of our own is, after a delay.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "apply.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "disk.h"
+#include "fetch.h"
+#include "folder.h"
+#include "link.h"
+#include "loop/lines.h"
+#include "proof.h"
+#include "report.h"
+#include "run.h"
+#include "sockets.h"
+
+#define REPORT_MS 10000
+#define LOCK_RETRY_MS 20
+#define UP_MS 5000	    /* nginx may take so long before we ask anyway */
+#define MAX_GENERATIONS 8   /* of workers that are leaving */
+#define GATHER_MS 10000	    /* past that, reload this seldom */
+#define GATHER_LOOK_MS 250
+#define SHORT_POLL_MS 500   /* an answer sooner than this ... */
+#define AFTER_SHORT_MS 300  /* ... is followed by a rest */
+#define FALL_BACK_FAILS 3
+#define VERSION_MS 5000
+
+struct worker {
+	const struct agent_options *options;
+	uv_loop_t loop;
+	struct lines *link;
+	struct folder folder;
+	struct fetch *fetch;
+	struct proof *proof;
+	struct apply *apply;
+	struct run *version_run;
+	struct str version;
+	int lock_fd;
+	int fds[SOCKET_ROLES];
+	int fd_count;
+	uv_timer_t poll_timer;	 /* when to ask next; the lock before */
+	uv_timer_t retry_timer;	 /* when to try again what failed */
+	uv_timer_t report_timer;
+	uv_timer_t beat_timer;
+	struct backoff poll_backoff, retry_backoff;
+	struct manifest *in_force; /* NULL before the start */
+	char have[SHA256_HEX_SIZE];
+	struct report report;
+	struct link_message nginx; /* as the keeper told last */
+	bool asking;	/* the internal server, at the start */
+	bool polling;	/* the loop of polls runs */
+	uint64_t polled_ms, reloaded_ms;
+	struct log_limit poll_limit, report_limit;
+	bool closing;
+};
+
+static void poll_next(struct worker *w);
+static void poll_later(struct worker *w, uint64_t ms);
+static void stop(struct worker *w);
+
+static uint64_t
+jitter(uint64_t ms)
+{
+	uint32_t random = 0;
+
+	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	return backoff_jitter(ms, random);
+}
+
+static void
+tell_keeper(struct worker *w, const struct link_message *m)
+{
+	STR_AUTO(line, 1024);
+
+	link_encode(m, &line);
+	(void)lines_send(w->link, line.p, line.len);
+}
+
+static void
+request_reload(void *arg)
+{
+	struct worker *w = arg;
+
+	w->reloaded_ms = clock_mono_ms();
+	tell_keeper(w, &(struct link_message){ .type = LINK_RELOAD });
+}
+
+static void
+on_reported(void *arg, const struct error *e)
+{
+	struct worker *w = arg;
+
+	if (e != NULL && !w->closing)
+		log_limited(&w->report_limit, LOG_WARN,
+		    "report: %s; it follows later", e->msg);
+}
+
+static void
+send_report(struct worker *w)
+{
+	STR_AUTO(json, 64 * 1024);
+
+	w->report.alive = w->nginx.up;
+	w->report.engine = w->version.len > 0 ? w->version.p : "nginx";
+	w->report.in_force = w->in_force;
+	w->report.reloads = w->nginx.reloads;
+	report_encode(&w->report, &json);
+	if (!json.overflow)
+		fetch_report(w->fetch, json.p, json.len, on_reported, w);
+	must(uv_timer_start(&w->report_timer, w->report_timer.timer_cb,
+		 jitter(REPORT_MS), 0) == 0);
+}
+
+static void
+on_report_timer(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, report_timer);
+
+	if (!w->closing)
+		send_report(w);
+}
+
+/* 'm' is in force from here on; takes it. */
+static void
+set_in_force(struct worker *w, struct manifest *m)
+{
+	manifest_free(w->in_force);
+	w->in_force = m;
+	(void)snprintf(w->have, sizeof(w->have), "%s",
+	    m->builtin ? "" : m->config);
+	if (m->drain_delay_ms != UINT64_MAX)
+		tell_keeper(w,
+		    &(struct link_message){ .type = LINK_SETTINGS,
+			.drain_delay_ms = m->drain_delay_ms });
+}
+
+static void
+on_applied(struct worker *w, const struct apply_result *r)
+{
+	struct error e;
+
+	log_info("applied generation %" PRIu64 " (%.12s): live after %" PRIu64
+		 " ms, settled after %" PRIu64 " ms",
+	    r->manifest->generation, r->manifest->config,
+	    r->timing.live_us / 1000, r->timing.settled_us / 1000);
+	set_in_force(w, r->manifest);
+	w->retry_backoff.next_ms = 0;
+	if (folder_clean(&w->folder, &e) != 0)
+		log_warn("disk: cleaning up: %s", e.msg);
+}
+
+static void
+on_retry(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, retry_timer);
+
+	if (w->closing || apply_busy(w->apply))
+		return;
+	/* As if we had not seen it. */
+	(void)snprintf(w->have, sizeof(w->have), "%s",
+	    w->in_force->builtin ? "" : w->in_force->config);
+	if (w->polling) {
+		fetch_poll_cancel(w->fetch);
+		poll_later(w, 0);
+	}
+}
+
+static void
+on_failed(struct worker *w, const struct apply_result *r)
+{
+	uint64_t delay = jitter(backoff_next(&w->retry_backoff, 0));
+
+	log_error("generation %" PRIu64 " failed: %s; again in %" PRIu64
+		  " ms, the one before stays in force",
+	    r->manifest->generation, r->words, delay);
+	must(uv_timer_start(&w->retry_timer, on_retry, delay, 0) == 0);
+}
+
+static void
+on_apply_done(void *arg, const struct apply_result *r)
+{
+	struct worker *w = arg;
+
+	w->report.outcome = r->outcome;
+	w->report.generation = r->manifest->generation;
+	w->report.timing = r->timing;
+	(void)snprintf(w->report.config, sizeof(w->report.config), "%s",
+	    r->manifest->config);
+	(void)snprintf(w->have, sizeof(w->have), "%s", r->manifest->config);
+	str_clear(&w->report.words);
+	str_add(&w->report.words, r->words);
+	switch (r->outcome) {
+	case APPLY_APPLIED:
+		on_applied(w, r);
+		break;
+	case APPLY_REFUSED:
+		log_error("generation %" PRIu64 " refused by nginx: %s; the "
+			  "one before stays in force",
+		    r->manifest->generation, r->words);
+		manifest_free(r->manifest);
+		break;
+	case APPLY_FAILED:
+		on_failed(w, r);
+		manifest_free(r->manifest);
+		break;
+	}
+	send_report(w);
+	poll_next(w);
+}
+
+/* The same bytes and settings are in force already: nothing to do. */
+static bool
+is_in_force(struct worker *w, const struct manifest *m)
+{
+	struct fragments *now, *then;
+	bool same;
+
+	if (strcmp(m->config, w->in_force->config) != 0)
+		return false;
+	now = engine_nginx_fragments(
+	    w->options, w->in_force, folder_uses_status(&w->folder, m));
+	then = engine_nginx_fragments(
+	    w->options, m, folder_uses_status(&w->folder, m));
+	same = strcmp(now->proof, then->proof) == 0;
+	fragments_free(now);
+	fragments_free(then);
+	return same;
+}
+
+static void
+on_manifest(struct worker *w, struct manifest *m)
+{
+	(void)uv_timer_stop(&w->retry_timer);
+	if (!is_in_force(w, m)) {
+		log_debug("generation %" PRIu64 " (%.12s) asked for",
+		    m->generation, m->config);
+		apply_start(w->apply, m);
+		return;
+	}
+	w->report.outcome = APPLY_APPLIED;
+	w->report.generation = m->generation;
+	w->report.timing = (struct apply_timing){ 0 };
+	(void)snprintf(w->report.config, sizeof(w->report.config), "%s",
+	    m->config);
+	str_clear(&w->report.words);
+	set_in_force(w, m);
+	send_report(w);
+	poll_later(w, AFTER_SHORT_MS);
+}
+
+static void
+on_poll(void *arg, enum fetch_poll what, struct manifest *m,
+    const struct error *e)
+{
+	struct worker *w = arg;
+	uint64_t delay;
+
+	switch (what) {
+	case FETCH_MANIFEST:
+		w->poll_backoff.next_ms = 0;
+		on_manifest(w, m);
+		break;
+	case FETCH_NOTHING:
+		w->poll_backoff.next_ms = 0;
+		poll_later(w,
+		    clock_mono_ms() - w->polled_ms < SHORT_POLL_MS
+			? AFTER_SHORT_MS
+			: 0);
+		break;
+	case FETCH_ERROR:
+		delay = jitter(backoff_next(&w->poll_backoff, 0));
+		log_limited(&w->poll_limit, LOG_WARN,
+		    "control: %s; again in %" PRIu64 " ms, traffic goes on",
+		    e->msg, delay);
+		poll_later(w, delay);
+		break;
+	}
+}
+
+/* True while so many workers are leaving that changes are gathered. */
+static bool
+must_gather(const struct worker *w)
+{
+	struct procs found = { 0 };
+	bool many;
+
+	if (w->reloaded_ms == 0 ||
+	    clock_mono_ms() - w->reloaded_ms >= GATHER_MS)
+		return false;
+	many = procs_scan(w->options->dir, &found, NULL) == 0 &&
+	    procs_generations(&found) >= MAX_GENERATIONS;
+	procs_fini(&found);
+	return many;
+}
+
+static void
+on_poll_timer(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, poll_timer);
+
+	if (!w->closing)
+		poll_next(w);
+}
+
+static void
+poll_later(struct worker *w, uint64_t ms)
+{
+	must(uv_timer_start(&w->poll_timer, on_poll_timer, ms, 0) == 0);
+}
+
+static void
+poll_next(struct worker *w)
+{
+	w->polling = true;
+	if (apply_busy(w->apply))
+		return;
+	if (must_gather(w)) {
+		poll_later(w, GATHER_LOOK_MS);
+		return;
+	}
+	w->polled_ms = clock_mono_ms();
+	fetch_poll_start(w->fetch, w->have, on_poll, w);
+}
+
+/* What nginx serves at our start is compared with what is on disk. */
+static void
+on_first_answer(void *arg, const char *answer, const struct error *e)
+{
+	struct worker *w = arg;
+	struct fragments *f = engine_nginx_fragments(w->options, w->in_force,
+	    folder_uses_status(&w->folder, w->in_force));
+	bool same = answer != NULL && strcmp(answer, f->proof) == 0;
+
+	(void)e;
+	fragments_free(f);
+	w->asking = false;
+	if (same) {
+		poll_next(w);
+		return;
+	}
+	log_info("nginx serves something else than what is on disk: reload");
+	/* The result hands the manifest back. */
+	apply_reload(w->apply, steal(&w->in_force));
+	w->in_force = manifest_builtin(w->options->cluster,
+	    engine_nginx_builtin);
+}
+
+static void
+on_up_timer(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, poll_timer);
+
+	if (!w->closing && !w->asking)
+		poll_next(w);
+}
+
+/* nginx does not start with what is on disk, though it was accepted once. */
+static void
+fall_back(struct worker *w)
+{
+	struct error e;
+	struct manifest *m = disk_fall_back(&w->folder, w->options, &e);
+
+	if (m == NULL) {
+		log_error("nginx does not start, and nothing else can be put "
+			  "in its place: %s",
+		    e.msg);
+		return;
+	}
+	log_error("nginx does not start with what is on disk: %s instead",
+	    m->builtin ? "the built-in 503" : "an earlier configuration");
+	set_in_force(w, m);
+}
+
+static void
+on_nginx(struct worker *w, const struct link_message *m)
+{
+	bool was_up = w->nginx.up;
+
+	w->nginx = *m;
+	apply_on_nginx(w->apply, m->up);
+	if (w->in_force == NULL)
+		return;
+	if (m->up && !was_up && !w->polling && !w->asking) {
+		w->asking = true;
+		(void)uv_timer_stop(&w->poll_timer);
+		proof_ask(w->proof, on_first_answer, w);
+	}
+	if (!m->up && m->pid == 0 && m->fails > 0 &&
+	    m->fails % FALL_BACK_FAILS == 0 && !w->in_force->builtin &&
+	    !apply_busy(w->apply))
+		fall_back(w);
+}
+
+static void
+on_link_line(void *arg, char *line, size_t len)
+{
+	struct worker *w = arg;
+	struct link_message m;
+	struct error e;
+
+	if (w->closing)
+		return;
+	if (link_decode(line, len, &m, &e) != 0) {
+		log_error("keeper: %s", e.msg);
+		stop(w);
+		return;
+	}
+	switch (m.type) {
+	case LINK_NGINX:
+		on_nginx(w, &m);
+		break;
+	case LINK_RELOADED:
+		apply_on_reloaded(w->apply, m.ok);
+		break;
+	case LINK_DRAIN:
+		w->report.draining = true;
+		send_report(w);
+		break;
+	case LINK_START:
+	case LINK_RELOAD:
+	case LINK_SETTINGS:
+	case LINK_BEAT:
+	case LINK_TYPE_COUNT:
+		break;
+	}
+}
+
+static void
+on_link_end(void *arg, const struct error *e)
+{
+	(void)e;
+	stop(arg);
+}
+
+static void
+on_beat(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, beat_timer);
+
+	if (!w->closing)
+		tell_keeper(w, &(struct link_message){ .type = LINK_BEAT });
+}
+
+/* The disk is ours: make it sound, let nginx start, begin to ask. */
+static void
+begin(struct worker *w)
+{
+	struct manifest *m;
+	struct error e;
+
+	m = disk_settle(&w->folder, w->options, &e);
+	if (m == NULL) {
+		log_error("disk: %s: cannot write a first configuration",
+		    e.msg);
+		stop(w);
+		return;
+	}
+	set_in_force(w, m);
+	(void)snprintf(w->report.config, sizeof(w->report.config), "%s",
+	    w->have);
+	w->report.generation = m->generation;
+	tell_keeper(w, &(struct link_message){ .type = LINK_START });
+	must(uv_timer_start(&w->poll_timer, on_up_timer, UP_MS, 0) == 0);
+	if (w->nginx.up) {
+		w->nginx.up = false;
+		on_nginx(w,
+		    &(struct link_message){ .type = LINK_NGINX,
+			.pid = w->nginx.pid,
+			.up = true,
+			.reloads = w->nginx.reloads });
+	}
+}
+
+/* A worker of a killed keeper may still be at it for a moment. */
+static void
+on_lock_timer(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, poll_timer);
+
+	if (w->closing)
+		return;
+	if (w->lock_fd >= 0 && flock(w->lock_fd, LOCK_EX | LOCK_NB) != 0 &&
+	    errno == EWOULDBLOCK) {
+		must(uv_timer_start(timer, on_lock_timer, LOCK_RETRY_MS, 0) ==
+		    0);
+		return;
+	}
+	begin(w);
+}
+
+static void
+on_version(void *arg, const struct run_result *r)
+{
+	struct worker *w = arg;
+
+	engine_nginx_version(r->output, r->len, &w->version);
+	run_close(w->version_run, NULL, NULL);
+	w->version_run = NULL;
+}
+
+static void
+ask_version(struct worker *w)
+{
+	struct engine_command *c = engine_nginx_version_command(w->options);
+	struct error e;
+
+	w->version_run = run_start(&w->loop, c, w->options->dir, NULL, 0,
+	    VERSION_MS, on_version, w, &e);
+	if (w->version_run == NULL)
+		log_warn("nginx -v: %s", e.msg);
+	engine_command_free(c);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+	(void)handle;
+}
+
+/* The keeper is gone or wants us gone. */
+static void
+stop(struct worker *w)
+{
+	uv_timer_t *timers[] = { &w->poll_timer, &w->retry_timer,
+		&w->report_timer, &w->beat_timer };
+	size_t i;
+
+	if (w->closing)
+		return;
+	w->closing = true;
+	for (i = 0; i < countof(timers); i++)
+		uv_close((uv_handle_t *)timers[i], on_timer_closed);
+	run_close(w->version_run, NULL, NULL);
+	apply_close(w->apply, NULL, NULL);
+	proof_close(w->proof, NULL, NULL);
+	fetch_close(w->fetch, NULL, NULL);
+	lines_close(w->link, NULL, NULL);
+}
+
+/* Sockets were inherited in order, without holes. */
+static void
+take_fds(struct worker *w)
+{
+	int fd, listens;
+	socklen_t size;
+
+	for (fd = WORKER_LINK_FD + 1; w->fd_count < SOCKET_ROLES; fd++) {
+		size = sizeof(listens);
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+			&size) != 0)
+			break;
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		w->fds[w->fd_count++] = fd;
+	}
+	(void)close_range((unsigned)fd, ~0U, 0);
+}
+
+static int
+open_parts(struct worker *w, struct error *e)
+{
+	struct apply_setup setup = {
+		.loop = &w->loop,
+		.options = w->options,
+		.folder = &w->folder,
+		.fds = w->fds,
+		.fd_count = w->fd_count,
+		.request_reload = request_reload,
+		.done = on_apply_done,
+		.arg = w,
+	};
+
+	w->fetch = fetch_new(&w->loop, w->options, e);
+	if (w->fetch == NULL)
+		return -1;
+	w->proof = proof_new(&w->loop, e);
+	if (w->proof == NULL)
+		return -1;
+	w->link = lines_new(
+	    &w->loop, WORKER_LINK_FD, on_link_line, on_link_end, w, e);
+	if (w->link == NULL)
+		return -1;
+	setup.fetch = w->fetch;
+	setup.proof = w->proof;
+	w->apply = apply_new(&setup);
+	return 0;
+}
+
+static void
+open_timers(struct worker *w)
+{
+	must(uv_timer_init(&w->loop, &w->poll_timer) == 0);
+	must(uv_timer_init(&w->loop, &w->retry_timer) == 0);
+	must(uv_timer_init(&w->loop, &w->report_timer) == 0);
+	must(uv_timer_init(&w->loop, &w->beat_timer) == 0);
+	must(uv_timer_start(&w->report_timer, on_report_timer,
+		 jitter(REPORT_MS), 0) == 0);
+	must(uv_timer_start(
+		 &w->beat_timer, on_beat, 0, WORKER_BEAT_MS) == 0);
+	must(uv_timer_start(&w->poll_timer, on_lock_timer, 0, 0) == 0);
+}
+
+int
+worker_main(const struct agent_options *o)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+	struct error e;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	w->options = o;
+	take_fds(w);
+	str_init(&w->version, 256);
+	str_init(&w->report.words, 16 * 1024);
+	w->report.options = o;
+	w->poll_backoff = (struct backoff)BACKOFF_INIT(100, 5000, 1000);
+	w->retry_backoff = (struct backoff)BACKOFF_INIT(1000, 30000, 60000);
+	w->poll_limit = (struct log_limit)LOG_LIMIT_INIT(1, 10000);
+	w->report_limit = (struct log_limit)LOG_LIMIT_INIT(1, 30000);
+	w->lock_fd = open("worker.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	must(uv_loop_init(&w->loop) == 0);
+	if (open_parts(w, &e) != 0) {
+		/* The keeper tries again; nginx is not touched by it. */
+		log_error("%s", e.msg);
+		return 1;
+	}
+	open_timers(w);
+	ask_version(w);
+	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
+	must(uv_loop_close(&w->loop) == 0);
+	manifest_free(w->in_force);
+	folder_fini(&w->folder);
+	str_fini(&w->version);
+	str_fini(&w->report.words);
+	if (w->lock_fd >= 0)
+		(void)close(w->lock_fd);
+	free(w);
+	return 0;
+}
