@@ -55,10 +55,6 @@ agent_main(int argc, char **argv)
 		    "proxyctl agent: %s\nTry: proxyctl agent --help\n", e.msg);
 		return EXIT_WRONG_USAGE;
 	}
-	if (o.help) {
-		agent_options_help();
-		return 0;
-	}
 	log_init(o.worker ? "agent-worker" : "agent", o.cluster);
 	log_set_json(o.log_json);
 	if (o.log_level != NULL)

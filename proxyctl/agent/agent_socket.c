@@ -189,8 +189,7 @@ on_poll_closed(uv_handle_t *handle)
 }
 
 void
-agent_socket_close(
-    struct agent_socket *s, void (*closed)(void *arg), void *arg)
+agent_socket_close(struct agent_socket *s, void (*closed)(void *arg), void *arg)
 {
 	if (s->closing)
 		return;

@@ -13,9 +13,9 @@
 struct agent_socket;
 
 /* Listens on "agent.sock" in the working directory; a stale one goes. */
-struct agent_socket *agent_socket_new(uv_loop_t *loop,
-    const struct agent_options *o, void (*on_drain)(void *arg), void *arg,
-    struct error *e) _warn_unused_;
+struct agent_socket *
+agent_socket_new(uv_loop_t *loop, const struct agent_options *o,
+    void (*on_drain)(void *arg), void *arg, struct error *e) _warn_unused_;
 void agent_socket_close(
     struct agent_socket *s, void (*closed)(void *arg), void *arg);
 

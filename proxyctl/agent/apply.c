@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "procs.h"
@@ -36,6 +35,7 @@ struct apply {
 	char *scratch;
 	struct run *check;
 	uv_timer_t timer;
+	int nginx_pid;
 	bool nginx_up;
 	bool missed; /* the reload that was asked for did not go out */
 	uint64_t started_us;
@@ -78,7 +78,7 @@ finish(struct apply *a, enum apply_outcome outcome, const char *words)
 	str_clear(&a->words);
 	str_addn(&a->words, words, strnlen(words, WORDS_MAX));
 	if (a->scratch != NULL)
-		(void)fs_remove_tree(a->scratch, NULL);
+		folder_discard(a->scratch);
 	a->step = STEP_TOLD;
 	after(a, 0);
 }
@@ -98,8 +98,8 @@ restore(struct apply *a, const struct error *why)
 
 	if (a->previous != 0)
 		m = folder_load(a->setup.folder, a->previous, &e);
-	if (m != NULL && folder_switch(
-			     a->setup.folder, a->previous, m, &e) == 0) {
+	if (m != NULL &&
+	    folder_switch(a->setup.folder, a->previous, m, &e) == 0) {
 		if (a->number != 0)
 			folder_remove(a->setup.folder, a->number);
 		if (a->nginx_up)
@@ -112,8 +112,8 @@ restore(struct apply *a, const struct error *why)
 }
 
 static void
-on_proof(void *arg, uint64_t live_us, uint64_t settled_us,
-    const struct error *e)
+on_proof(
+    void *arg, uint64_t live_us, uint64_t settled_us, const struct error *e)
 {
 	struct apply *a = arg;
 	uint64_t offset = elapsed(a) - settled_us;
@@ -141,8 +141,15 @@ step_reload(struct apply *a)
 	}
 	a->step = STEP_PROOF;
 	a->missed = false;
-	proof_start(a->setup.proof, a->fragments->proof, &before,
-	    deadline_ms(a), on_proof, a);
+	proof_start(a->setup.proof,
+	    &(struct proof_case){
+		.expected = a->fragments->proof,
+		.before = &before,
+		.master = a->nginx_pid,
+		.workers = a->fragments->workers,
+		.deadline_ms = deadline_ms(a),
+	    },
+	    on_proof, a);
 	procs_fini(&before);
 	a->setup.request_reload(a->setup.arg);
 }
@@ -166,8 +173,9 @@ step_up(struct apply *a)
 }
 
 void
-apply_on_nginx(struct apply *a, bool up)
+apply_on_nginx(struct apply *a, int pid, bool up)
 {
+	a->nginx_pid = pid;
 	a->nginx_up = up;
 	if (a->step == STEP_UP && up) {
 		(void)uv_timer_stop(&a->timer);
@@ -229,8 +237,8 @@ step_check(struct apply *a)
 	struct error e;
 	bool status = folder_uses_status(a->setup.folder, a->manifest);
 
-	a->fragments = engine_nginx_fragments(
-	    a->setup.options, a->manifest, status);
+	a->fragments =
+	    engine_nginx_fragments(a->setup.options, a->manifest, status);
 	a->scratch =
 	    folder_build(a->setup.folder, a->manifest, a->fragments, &e);
 	if (a->scratch == NULL) {
@@ -283,8 +291,8 @@ void
 apply_reload(struct apply *a, struct manifest *m)
 {
 	begin(a, m);
-	a->fragments = engine_nginx_fragments(a->setup.options, m,
-	    folder_uses_status(a->setup.folder, m));
+	a->fragments = engine_nginx_fragments(
+	    a->setup.options, m, folder_uses_status(a->setup.folder, m));
 	step_up(a);
 }
 
@@ -321,8 +329,8 @@ on_timer(uv_timer_t *timer)
 		tell(a);
 		break;
 	case STEP_UP:
-		(void)error_set(&e, ETIMEDOUT,
-		    "nginx is not up after %d ms", UP_MS);
+		(void)error_set(
+		    &e, ETIMEDOUT, "nginx is not up after %d ms", UP_MS);
 		restore(a, &e);
 		break;
 	case STEP_NONE:

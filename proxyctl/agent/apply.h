@@ -57,7 +57,7 @@ void apply_start(struct apply *a, struct manifest *m);
 /* Only the reload and its proof, for what "current" names already. */
 void apply_reload(struct apply *a, struct manifest *m);
 /* The keeper's words. */
-void apply_on_nginx(struct apply *a, bool up);
+void apply_on_nginx(struct apply *a, int pid, bool up);
 void apply_on_reloaded(struct apply *a, bool ok);
 void apply_close(struct apply *a, void (*closed)(void *arg), void *arg);
 

@@ -43,8 +43,8 @@ become_holder(const struct agent_options *o, struct error *e)
 		(void)fchown(fd, o->uid, o->gid);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		(void)close(fd);
-		return error_set(e, EBUSY,
-		    "%s: another agent runs in this folder", o->dir);
+		return error_set(
+		    e, EBUSY, "%s: another agent runs in this folder", o->dir);
 	}
 	return fd;
 }

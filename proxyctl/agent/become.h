@@ -9,8 +9,7 @@
  * Makes the folder, changes into it and takes its lock: one agent per folder.
  * Returns the lock's descriptor, held until exit.
  */
-int
-become_holder(const struct agent_options *o, struct error *e) _warn_unused_;
+int become_holder(const struct agent_options *o, struct error *e) _warn_unused_;
 /* Nothing that is started here gains rights; as many descriptors as go. */
 void become_modest(void);
 /* From root to --user, for good; without --user nothing happens. */

@@ -29,8 +29,7 @@ enforce(struct folder *f, const struct agent_options *o,
 static struct manifest *
 builtin(struct folder *f, const struct agent_options *o, struct error *e)
 {
-	struct manifest *m =
-	    manifest_builtin(o->cluster, engine_nginx_builtin);
+	struct manifest *m = manifest_builtin(o->cluster, engine_nginx_builtin);
 
 	if (folder_put_blob(f, &m->files.at[0], engine_nginx_builtin,
 		strlen(engine_nginx_builtin), true, e) == 0 &&
@@ -64,8 +63,7 @@ earlier(struct folder *f, uint64_t before)
 
 /* Other addresses, another agent's version: the same files, our fragments. */
 static void
-refit(struct folder *f, const struct agent_options *o,
-    const struct manifest *m)
+refit(struct folder *f, const struct agent_options *o, const struct manifest *m)
 {
 	uint64_t current = folder_current(f);
 	struct fragments *fragments;
@@ -107,8 +105,7 @@ disk_settle(struct folder *f, const struct agent_options *o, struct error *e)
 }
 
 struct manifest *
-disk_fall_back(struct folder *f, const struct agent_options *o,
-    struct error *e)
+disk_fall_back(struct folder *f, const struct agent_options *o, struct error *e)
 {
 	struct manifest *m = earlier(f, folder_current(f));
 

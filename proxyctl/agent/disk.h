@@ -15,7 +15,7 @@
 struct manifest *disk_settle(struct folder *f, const struct agent_options *o,
     struct error *e) _warn_unused_;
 /* The generation before the current one, or the built-in one, in force. */
-struct manifest *disk_fall_back(struct folder *f,
-    const struct agent_options *o, struct error *e) _warn_unused_;
+struct manifest *disk_fall_back(struct folder *f, const struct agent_options *o,
+    struct error *e) _warn_unused_;
 
 #endif

@@ -188,11 +188,11 @@ static void
 add_main(struct fragments *f, const struct manifest *m)
 {
 	STR_AUTO(text, FRAGMENT_MAX);
-	uint32_t workers = m->worker_processes;
 
-	if (workers == 0)
-		workers = cgroup_cpus();
-	str_addf(&text, "worker_processes %" PRIu32 ";\n", workers);
+	f->workers = m->worker_processes;
+	if (f->workers == 0)
+		f->workers = cgroup_cpus();
+	str_addf(&text, "worker_processes %" PRIu32 ";\n", f->workers);
 	str_add(&text, "pid " ENGINE_PID_FILE ";\n");
 	str_add(&text, "error_log stderr;\n");
 	add_fragment(f, "main", &text);
@@ -227,8 +227,8 @@ add_http(struct fragments *f, const struct agent_options *o,
 	for (i = 0; i < countof(kinds); i++)
 		str_addf(&t, "%s_temp_path temp/%s;\n", kinds[i], kinds[i]);
 	/* The grammar of --id leaves nothing to quote. */
-	str_addf(&t, "map \"\" $bulkhead_proxy_id {\n\tdefault \"%s\";\n}\n",
-	    o->id);
+	str_addf(
+	    &t, "map \"\" $bulkhead_proxy_id {\n\tdefault \"%s\";\n}\n", o->id);
 	str_addf(&t,
 	    "server {\n\tlisten unix:" ENGINE_INTERNAL_SOCKET ";\n"
 	    "\taccess_log off;\n\tkeepalive_timeout 0;\n"
@@ -312,6 +312,8 @@ add_words(struct str *ret, const char *line, size_t len, const char *folder)
 
 	if (len > strlen(prefix) && memcmp(line, prefix, strlen(prefix)) == 0)
 		line += strlen(prefix);
+	if (memmem(line, (size_t)(end - line), "[notice]", 8) != NULL)
+		return;
 	if ((size_t)(end - line) > 18 &&
 	    memcmp(line, "configuration file", 18) == 0)
 		return;

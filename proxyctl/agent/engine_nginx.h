@@ -54,6 +54,7 @@ struct fragment {
 
 struct fragments {
 	VEC(struct fragment) list;
+	uint32_t workers; /* worker_processes */
 	/* What the internal server answers: configuration and fragments. */
 	char proof[ENGINE_PROOF_MAX];
 };
@@ -63,8 +64,8 @@ struct fragments {
  * server.  Addresses that the manifest does not use get a placeholder: nginx
  * must go on holding their sockets.
  */
-struct fragments *engine_nginx_fragments(const struct agent_options *o,
-    const struct manifest *m, bool status);
+struct fragments *engine_nginx_fragments(
+    const struct agent_options *o, const struct manifest *m, bool status);
 void fragments_free(struct fragments *f);
 
 /* Serves 503 until the first configuration is there. */

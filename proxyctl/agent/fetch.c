@@ -153,8 +153,7 @@ fetch_poll_start(
 
 	must(f->poll == NULL);
 	str_add(&target, "/v1/proxy/config?proxy=");
-	http_add_escaped(
-	    &target, f->options->id, strlen(f->options->id));
+	http_add_escaped(&target, f->options->id, strlen(f->options->id));
 	str_add(&target, "&have=");
 	str_add(&target, have);
 	f->on_poll = done;

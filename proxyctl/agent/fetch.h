@@ -15,8 +15,8 @@ struct fetch;
 enum fetch_poll { FETCH_NOTHING, FETCH_MANIFEST, FETCH_ERROR };
 
 /* 'm' is the callee's; 'e' tells why there is none with FETCH_ERROR. */
-typedef void fetch_poll_fn(void *arg, enum fetch_poll what, struct manifest *m,
-    const struct error *e);
+typedef void fetch_poll_fn(
+    void *arg, enum fetch_poll what, struct manifest *m, const struct error *e);
 /* All blobs are there ('e' NULL), or not. */
 typedef void fetch_blobs_fn(void *arg, const struct error *e);
 /* 'e' NULL: the report arrived. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
 
@@ -58,8 +59,7 @@ folder_open(struct folder *f, const char *dir, struct error *e)
 	if (fs_remove_tree(scratch, e) != 0)
 		return -1;
 	for (i = 0; i < countof(folders); i++) {
-		char *path _cleanup_free_ =
-		    xasprintf("%s/%s", dir, folders[i]);
+		char *path _cleanup_free_ = xasprintf("%s/%s", dir, folders[i]);
 
 		if (fs_mkdirs(path, 0755, e) != 0)
 			return -1;
@@ -128,15 +128,15 @@ folder_load(const struct folder *f, uint64_t number, struct error *e)
 }
 
 bool
-folder_has_fragments(const struct folder *f, uint64_t number,
-    const struct fragments *fragments)
+folder_has_fragments(
+    const struct folder *f, uint64_t number, const struct fragments *fragments)
 {
 	size_t i;
 
 	for (i = 0; i < fragments->list.len; i++) {
 		const struct fragment *a = &fragments->list.at[i];
-		char *path _cleanup_free_ = xasprintf(
-		    "%s/gen/%" PRIu64 "/%s", f->dir, number, a->path);
+		char *path _cleanup_free_ =
+		    xasprintf("%s/gen/%" PRIu64 "/%s", f->dir, number, a->path);
 		STR_AUTO(text, a->len + 1);
 
 		if (fs_read(path, &text, NULL) != 0 || text.len != a->len ||
@@ -168,8 +168,8 @@ folder_has_blob(struct folder *f, const struct manifest_file *file)
 
 /* Writes a new file; what is left of a failed one is removed. */
 static int
-write_new(const char *path, const void *bytes, size_t len, bool sync,
-    struct error *e)
+write_new(
+    const char *path, const void *bytes, size_t len, bool sync, struct error *e)
 {
 	const char *p = bytes;
 	int saved,
@@ -201,8 +201,7 @@ folder_put_blob(struct folder *f, const struct manifest_file *file,
     const void *bytes, size_t len, bool sync, struct error *e)
 {
 	char *path _cleanup_free_ = blob_path(f, file->sha256);
-	char *tmp _cleanup_free_ =
-	    xasprintf("%s/tmp/%s", f->dir, file->sha256);
+	char *tmp _cleanup_free_ = xasprintf("%s/tmp/%s", f->dir, file->sha256);
 	char sha[SHA256_HEX_SIZE];
 
 	sha256_hex(bytes, len, sha);
@@ -255,8 +254,7 @@ make_parents(const char *scratch, const char *path, struct error *e)
 
 	if (slash == NULL)
 		return 0;
-	folder =
-	    xasprintf("%s/%.*s", scratch, (int)(slash - path), path);
+	folder = xasprintf("%s/%.*s", scratch, (int)(slash - path), path);
 	return fs_mkdirs(folder, 0755, e);
 }
 
@@ -306,13 +304,23 @@ fill(const struct folder *f, const struct manifest *m,
 		return -1;
 	for (i = 0; i < fragments->list.len; i++) {
 		const struct fragment *a = &fragments->list.at[i];
-		char *path _cleanup_free_ = xasprintf("%s/%s", scratch, a->path);
+		char *path _cleanup_free_ =
+		    xasprintf("%s/%s", scratch, a->path);
 
 		if (write_new(path, a->text, a->len, false, e) != 0)
 			return -1;
 	}
 	/* Last: a generation without it is none. */
 	return write_new(manifest, m->text, m->len, false, e);
+}
+
+void
+folder_discard(const char *scratch)
+{
+	struct error e;
+
+	if (fs_remove_tree(scratch, &e) != 0)
+		log_debug("disk: %s", e.msg);
 }
 
 char *
@@ -325,7 +333,7 @@ folder_build(struct folder *f, const struct manifest *m,
 	    fs_mkdirs(scratch, 0755, e) == 0 &&
 	    fill(f, m, fragments, scratch, e) == 0)
 		return scratch;
-	(void)fs_remove_tree(scratch, NULL);
+	folder_discard(scratch);
 	free(scratch);
 	return NULL;
 }
@@ -365,8 +373,7 @@ point(const struct folder *f, const char *name, const char *target,
 	char now[512];
 	ssize_t n = readlink(path, now, sizeof(now));
 
-	if (n == (ssize_t)strlen(target) &&
-	    memcmp(now, target, (size_t)n) == 0)
+	if (n == (ssize_t)strlen(target) && memcmp(now, target, (size_t)n) == 0)
 		return 0;
 	(void)unlink(tmp);
 	if (symlink(target, tmp) != 0 || rename(tmp, path) != 0)
@@ -375,8 +382,8 @@ point(const struct folder *f, const char *name, const char *target,
 }
 
 static int
-point_into_current(const struct folder *f, const char *name, size_t len,
-    struct error *e)
+point_into_current(
+    const struct folder *f, const char *name, size_t len, struct error *e)
 {
 	char *top _cleanup_free_ = xmemdup0(name, len);
 	char *target _cleanup_free_ = xasprintf("current/%s", top);
@@ -415,7 +422,7 @@ folder_remove(struct folder *f, uint64_t number)
 	char *path _cleanup_free_ =
 	    xasprintf("%s/gen/%" PRIu64, f->dir, number);
 
-	(void)fs_remove_tree(path, NULL);
+	folder_discard(path);
 }
 
 /* Adds the hashes of a generation's files to 'ret'. */

@@ -26,8 +26,8 @@ struct folder {
 };
 
 /* Makes what is missing, empties tmp/.  -1 where it cannot be written. */
-int folder_open(struct folder *f, const char *dir, struct error *e)
-    _warn_unused_;
+int
+folder_open(struct folder *f, const char *dir, struct error *e) _warn_unused_;
 void folder_fini(struct folder *f);
 
 /* The number behind "current"; 0: none. */
@@ -38,8 +38,8 @@ uint64_t folder_previous(const struct folder *f, uint64_t before);
 struct manifest *folder_load(
     const struct folder *f, uint64_t number, struct error *e) _warn_unused_;
 /* True when the agent's own files of a generation are just these. */
-bool folder_has_fragments(const struct folder *f, uint64_t number,
-    const struct fragments *fragments);
+bool folder_has_fragments(
+    const struct folder *f, uint64_t number, const struct fragments *fragments);
 
 bool folder_has_blob(struct folder *f, const struct manifest_file *file);
 /* Checks size and hash, then stores; 'sync' waits for the disk. */
@@ -57,6 +57,8 @@ int folder_commit(struct folder *f, const char *scratch, uint64_t *ret,
 /* Puts a generation in force. */
 int folder_switch(struct folder *f, uint64_t number, const struct manifest *m,
     struct error *e) _warn_unused_;
+/* Removes a scratch folder; what cannot be removed goes at the next start. */
+void folder_discard(const char *scratch);
 /* Forgets a generation that did not prove itself. */
 void folder_remove(struct folder *f, uint64_t number);
 /* Removes old generations, and blobs that none needs any more. */

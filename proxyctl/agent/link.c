@@ -103,8 +103,8 @@ on_member(void *arg, const char *key, size_t key_len, const char *value,
 }
 
 int
-link_decode(const char *line, size_t len, struct link_message *ret,
-    struct error *e)
+link_decode(
+    const char *line, size_t len, struct link_message *ret, struct error *e)
 {
 	struct decoding d = { .typed = false };
 

@@ -78,10 +78,10 @@ decode_file(struct manifest *m, json_t *o, struct error *e)
 	const char *path, *sha;
 	json_int_t size;
 
-	if (json_unpack(o, "{s:s,s:s,s:I}", "path", &path,
-		"sha256", &sha, "size", &size) != 0)
-		return error_set(e, EPROTO,
-		    "a file without path, sha256 and size");
+	if (json_unpack(o, "{s:s,s:s,s:I}", "path", &path, "sha256", &sha,
+		"size", &size) != 0)
+		return error_set(
+		    e, EPROTO, "a file without path, sha256 and size");
 	if (!manifest_path_ok(path)) {
 		STR_AUTO(quoted, 1024);
 
@@ -115,8 +115,7 @@ decode_files(struct manifest *m, const json_t *list, struct error *e)
 	bool conf = false;
 	size_t i;
 
-	if (!json_is_array(list) ||
-	    json_array_size(list) > MANIFEST_MAX_FILES)
+	if (!json_is_array(list) || json_array_size(list) > MANIFEST_MAX_FILES)
 		return error_set(e, EPROTO, "no list of at most %d files",
 		    MANIFEST_MAX_FILES);
 	for (i = 0; i < json_array_size(list); i++) {
@@ -176,14 +175,14 @@ decode_root(struct manifest *m, json_t *root, struct error *e)
 	json_int_t version, generation;
 	json_error_t je;
 
-	if (json_unpack_ex(root, &je, 0,
-		"{s:I,s:s,s:s,s:I,s:s}", "version", &version, "cluster",
-		&cluster, "engine", &engine, "generation", &generation,
-		"config", &config) != 0)
+	if (json_unpack_ex(root, &je, 0, "{s:I,s:s,s:s,s:I,s:s}", "version",
+		&version, "cluster", &cluster, "engine", &engine, "generation",
+		&generation, "config", &config) != 0)
 		return error_set(e, EPROTO, "%s", je.text);
 	if (version != 1)
 		return error_set(e, EPROTO,
-		    "version %" PRId64 ", this agent knows 1", (int64_t)version);
+		    "version %" PRId64 ", this agent knows 1",
+		    (int64_t)version);
 	if (generation < 0)
 		return error_set(e, EPROTO, "a negative generation");
 	if (!sha256_is_hex(config))
@@ -212,8 +211,8 @@ manifest_decode(const char *text, size_t len, struct error *e)
 	}
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
 	if (root == NULL) {
-		(void)error_set(e, EPROTO, "manifest: line %d: %s", je.line,
-		    je.text);
+		(void)error_set(
+		    e, EPROTO, "manifest: line %d: %s", je.line, je.text);
 		return NULL;
 	}
 	m = xcalloc(1, sizeof(*m));

@@ -30,8 +30,8 @@ struct manifest {
 	uint64_t generation;
 	char config[SHA256_HEX_SIZE];
 	VEC(struct manifest_file) files;
-	char *listen_http;  /* options of the default listen; never NULL */
-	char *listen_https; /* NULL: nothing listens for TLS */
+	char *listen_http;	 /* options of the default listen; never NULL */
+	char *listen_https;	 /* NULL: nothing listens for TLS */
 	uint64_t drain_delay_ms; /* UINT64_MAX: not said */
 	uint32_t worker_processes; /* 0: as many as there are CPUs */
 	bool builtin; /* ours, from before the first configuration */
@@ -40,8 +40,8 @@ struct manifest {
 };
 
 /* NULL with 'e' when anything about it is not as it must be. */
-struct manifest *manifest_decode(
-    const char *text, size_t len, struct error *e) _warn_unused_;
+struct manifest *
+manifest_decode(const char *text, size_t len, struct error *e) _warn_unused_;
 /* The one that stands for "no configuration yet": 'conf' as nginx.conf. */
 struct manifest *manifest_builtin(const char *cluster, const char *conf);
 void manifest_free(struct manifest *m);

@@ -71,8 +71,7 @@ set_state(struct nginx_child *n, enum state state)
 {
 	if (n->state == state)
 		return;
-	log_debug("nginx: %s -> %s", state_names[n->state],
-	    state_names[state]);
+	log_debug("nginx: %s -> %s", state_names[n->state], state_names[state]);
 	n->state = state;
 	n->setup.on_change(n->setup.arg);
 }
@@ -123,8 +122,8 @@ on_gone(struct nginx_child *n, const char *how, int code)
 	bool stopping = n->state == NGINX_STOPPING;
 
 	if (stopping)
-		log_info("nginx: master %d ended (%s %d)", n->master.pid, how,
-		    code);
+		log_info(
+		    "nginx: master %d ended (%s %d)", n->master.pid, how, code);
 	else if (n->state == NGINX_UP)
 		log_warn("nginx: master %d ended (%s %d) after %" PRIu64
 			 " ms; starting another",
@@ -168,7 +167,7 @@ on_process_closed(uv_handle_t *handle)
 }
 
 static void
-on_exit(uv_process_t *process, int64_t status, int signal_number)
+on_end(uv_process_t *process, int64_t status, int signal_number)
 {
 	struct nginx_child *n =
 	    container_of(process, struct nginx_child, process);
@@ -276,15 +275,14 @@ spawn(struct nginx_child *n, struct error *e)
 	o.stdio_count = count;
 	/* A session of its own: it outlives us and our terminal. */
 	o.flags = UV_PROCESS_DETACHED;
-	o.exit_cb = on_exit;
+	o.exit_cb = on_end;
 	rc = uv_spawn(n->setup.loop, &n->process, &o);
 	engine_command_free(c);
 	/* Also a spawn that failed leaves a handle to close. */
 	n->is_child = true;
 	if (rc != 0) {
 		uv_close((uv_handle_t *)&n->process, on_process_closed);
-		return error_set(
-		    e, -rc, "starting nginx: %s", uv_strerror(rc));
+		return error_set(e, -rc, "starting nginx: %s", uv_strerror(rc));
 	}
 	return 0;
 }
@@ -415,8 +413,8 @@ nginx_child_reload(struct nginx_child *n, struct error *e)
 {
 	/* Before it is up, the signal would end it. */
 	if (n->state != NGINX_UP)
-		return error_set(e, EAGAIN, "nginx is %s",
-		    state_names[n->state]);
+		return error_set(
+		    e, EAGAIN, "nginx is %s", state_names[n->state]);
 	if (procs_signal(&n->master, SIGHUP, e) != 0)
 		return -1;
 	n->reloads++;
@@ -438,8 +436,7 @@ nginx_child_stop(struct nginx_child *n, int signal_number)
 }
 
 void
-nginx_child_status(
-    const struct nginx_child *n, struct nginx_child_status *ret)
+nginx_child_status(const struct nginx_child *n, struct nginx_child_status *ret)
 {
 	*ret = (struct nginx_child_status){
 		.pid = n->master.pid,
@@ -470,8 +467,7 @@ nginx_child_close(struct nginx_child *n, void (*closed)(void *arg), void *arg)
 	if (n->is_child) {
 		n->open_handles++;
 		if (!uv_is_closing((uv_handle_t *)&n->process))
-			uv_close(
-			    (uv_handle_t *)&n->process, on_process_closed);
+			uv_close((uv_handle_t *)&n->process, on_process_closed);
 	}
 	if (n->pidfd >= 0) {
 		n->open_handles++;

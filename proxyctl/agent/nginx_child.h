@@ -47,8 +47,8 @@ void nginx_child_start(struct nginx_child *n);
 int nginx_child_reload(struct nginx_child *n, struct error *e) _warn_unused_;
 /* Stops starting it, sends 'signal_number' to all that is left of it. */
 void nginx_child_stop(struct nginx_child *n, int signal_number);
-void nginx_child_status(
-    const struct nginx_child *n, struct nginx_child_status *ret);
+void
+nginx_child_status(const struct nginx_child *n, struct nginx_child_status *ret);
 void
 nginx_child_close(struct nginx_child *n, void (*closed)(void *arg), void *arg);
 

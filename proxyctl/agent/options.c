@@ -21,64 +21,34 @@ struct option_row {
 	const char *name;
 	enum kind kind;
 	size_t offset;
-	const char *value;
-	const char *help;
 };
 
 #define O(member) offsetof(struct agent_options, member)
 
+/* Told in commands.def, but for the last, which the keeper adds. */
 static const struct option_row rows[] = {
-	{ "cluster", NAME, O(cluster), "NAME", "the service cluster (required)" },
-	{ "id", NAME, O(id), "ID", "this proxy's own name (required)" },
-	{ "dir", TEXT, O(dir), "DIR", "where it keeps its files (required)" },
-	{ "control", TEXT, O(control), "URL",
-	    "unix:PATH, http://HOST:PORT or https://HOST:PORT (required)" },
-	{ "listen", TEXT, O(listen), "ADDR:PORT", "HTTP (required)" },
-	{ "listen-ssl", TEXT, O(listen_ssl), "ADDR:PORT", "HTTPS" },
-	{ "status-listen", TEXT, O(status_listen), "ADDR:PORT",
-	    "the engine's own counters" },
-	{ "health-listen", TEXT, O(health_listen), "ADDR:PORT",
-	    "200 while it serves, 503 from the stop signal on" },
-	{ "engine", TEXT, O(engine), "NAME", "nginx" },
-	{ "nginx", TEXT, O(nginx), "FILE", "the nginx program" },
-	{ "token-file", TEXT, O(token_file), "FILE",
-	    "token for the control server" },
-	{ "tls-ca", TEXT, O(tls_ca), "FILE", "who signed the control server" },
-	{ "tls-cert", TEXT, O(tls_cert), "FILE", "our client certificate" },
-	{ "tls-key", TEXT, O(tls_key), "FILE", "and its key" },
-	{ "secrets-dir", TEXT, O(secrets_dir), "DIR",
-	    "certificates and keys (/run/secrets)" },
-	{ "drain-delay", DURATION, O(drain_delay_ms), "TIME",
-	    "serve on for so long after the stop signal (5s)" },
-	{ "stop-grace", DURATION, O(stop_grace_ms), "TIME",
-	    "all must be over by then (drain delay + 15s)" },
-	{ "user", TEXT, O(user), "NAME",
-	    "becomes this user once the sockets are bound" },
-	{ "log-level", TEXT, O(log_level), "LEVEL",
-	    "error, warn, info or debug" },
-	{ "log-json", FLAG, O(log_json), NULL, "one JSON object per log line" },
-	{ "help", FLAG, O(help), NULL, "this text" },
-	{ "worker", FLAG, O(worker), NULL, NULL },
+	{ "cluster", NAME, O(cluster) },
+	{ "id", NAME, O(id) },
+	{ "dir", TEXT, O(dir) },
+	{ "control", TEXT, O(control) },
+	{ "listen", TEXT, O(listen) },
+	{ "listen-ssl", TEXT, O(listen_ssl) },
+	{ "status-listen", TEXT, O(status_listen) },
+	{ "health-listen", TEXT, O(health_listen) },
+	{ "engine", TEXT, O(engine) },
+	{ "nginx", TEXT, O(nginx) },
+	{ "token-file", TEXT, O(token_file) },
+	{ "tls-ca", TEXT, O(tls_ca) },
+	{ "tls-cert", TEXT, O(tls_cert) },
+	{ "tls-key", TEXT, O(tls_key) },
+	{ "secrets-dir", TEXT, O(secrets_dir) },
+	{ "drain-delay", DURATION, O(drain_delay_ms) },
+	{ "stop-grace", DURATION, O(stop_grace_ms) },
+	{ "user", TEXT, O(user) },
+	{ "log-level", TEXT, O(log_level) },
+	{ "log-json", FLAG, O(log_json) },
+	{ "worker", FLAG, O(worker) },
 };
-
-void
-agent_options_help(void)
-{
-	size_t i;
-
-	(void)printf("usage: proxyctl agent --cluster NAME --id ID --dir DIR "
-		     "--control URL\n"
-		     "                      --listen ADDR:PORT [OPTION...]\n"
-		     "Runs an engine and keeps its configuration what the "
-		     "cluster's extension says.\n\n");
-	for (i = 0; i < countof(rows); i++) {
-		if (rows[i].help != NULL)
-			(void)printf("  --%s %-*s %s\n", rows[i].name,
-			    20 - (int)strlen(rows[i].name),
-			    rows[i].value != NULL ? rows[i].value : "",
-			    rows[i].help);
-	}
-}
 
 /* Names appear in configuration text and in URLs: a plain alphabet. */
 static bool
@@ -143,14 +113,14 @@ check(struct agent_options *o, struct error *e)
 			    e, EINVAL, "--%s is missing", required[i].name);
 	}
 	if (o->dir[0] != '/')
-		return error_set(e, EINVAL, "--dir: %s is not an absolute path",
-		    o->dir);
+		return error_set(
+		    e, EINVAL, "--dir: %s is not an absolute path", o->dir);
 	if (strcmp(o->engine, "nginx") != 0)
 		return error_set(
 		    e, EINVAL, "--engine: %s is not known (nginx)", o->engine);
 	if (o->log_level != NULL && log_level_parse(o->log_level) < 0)
-		return error_set(e, EINVAL,
-		    "--log-level: one of error, warn, info, debug");
+		return error_set(
+		    e, EINVAL, "--log-level: one of error, warn, info, debug");
 	if (o->stop_grace_ms == UINT64_MAX)
 		o->stop_grace_ms = o->drain_delay_ms + 15000;
 	return 0;
@@ -190,13 +160,11 @@ agent_options_parse(
 			return error_set(
 			    e, EINVAL, "%s needs a value", argv[optind - 1]);
 		if (c != 0)
-			return error_set(e, EINVAL, "%s: no such option",
-			    argv[optind - 1]);
+			return error_set(
+			    e, EINVAL, "%s: no such option", argv[optind - 1]);
 		if (take(o, &rows[index], optarg, e) != 0)
 			return -1;
 	}
-	if (o->help)
-		return 0;
 	if (optind < argc)
 		return error_set(
 		    e, EINVAL, "%s: not expected here", argv[optind]);
@@ -231,7 +199,7 @@ agent_options_resolve(struct agent_options *o, struct error *e)
 	o->uid = pw->pw_uid;
 	o->gid = pw->pw_gid;
 	if (geteuid() != 0 && geteuid() != o->uid)
-		return error_set(e, EPERM,
-		    "--user: only root can become %s", o->user);
+		return error_set(
+		    e, EPERM, "--user: only root can become %s", o->user);
 	return 0;
 }

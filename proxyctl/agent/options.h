@@ -29,7 +29,6 @@ struct agent_options {
 	uint64_t stop_grace_ms; /* from the signal to the end */
 	bool log_json;
 	bool worker;
-	bool help;
 	uid_t uid; /* of 'user'; (uid_t)-1 without it */
 	gid_t gid;
 	int argc; /* as given, for the worker */
@@ -40,8 +39,7 @@ struct agent_options {
 int agent_options_parse(struct agent_options *o, int argc, char **argv,
     struct error *e) _warn_unused_;
 /* Looks up what the machine must have: user, program.  Keeper only. */
-int agent_options_resolve(struct agent_options *o, struct error *e)
-    _warn_unused_;
-void agent_options_help(void);
+int
+agent_options_resolve(struct agent_options *o, struct error *e) _warn_unused_;
 
 #endif

@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/parse.h"
+#include "base/str.h"
 
 #define TITLE "nginx: "
 /* Workers of one generation start within this many clock ticks. */
@@ -134,6 +136,65 @@ procs_scan(const char *dir, struct procs *ret, struct error *e)
 	}
 	(void)closedir(proc);
 	return 0;
+}
+
+static void
+add_child(int pid, int master, struct procs *ret)
+{
+	struct proc p;
+
+	if (!procs_stat(pid, &p) || p.ppid != master)
+		return;
+	p.role = role_of(pid);
+	if (p.role != PROC_GONE)
+		vec_push(&ret->list, p);
+}
+
+void
+procs_children(int master, struct procs *ret)
+{
+	char path[64];
+	const struct dirent *entry;
+	STR_AUTO(pids, 65536);
+	uint32_t pid;
+	const char *p;
+	DIR *proc;
+
+	ret->list.len = 0;
+	(void)snprintf(
+	    path, sizeof(path), "/proc/%d/task/%d/children", master, master);
+	if (fs_read(path, &pids, NULL) == 0) {
+		for (p = pids.p; *p != '\0'; p += strspn(p, " ")) {
+			size_t len = strcspn(p, " ");
+
+			if (parse_u32(p, len, 1, INT32_MAX, &pid, NULL) == 0)
+				add_child((int)pid, master, ret);
+			p += len;
+		}
+		return;
+	}
+	/* A kernel without that file. */
+	proc = opendir("/proc");
+	while (proc != NULL && (entry = readdir(proc)) != NULL) {
+		if (parse_u32(entry->d_name, strlen(entry->d_name), 1,
+			INT32_MAX, &pid, NULL) == 0)
+			add_child((int)pid, master, ret);
+	}
+	if (proc != NULL)
+		(void)closedir(proc);
+}
+
+bool
+procs_has(const struct procs *p, const struct proc *wanted)
+{
+	size_t i;
+
+	for (i = 0; i < p->list.len; i++) {
+		if (p->list.at[i].pid == wanted->pid &&
+		    p->list.at[i].start == wanted->start)
+			return true;
+	}
+	return false;
 }
 
 void

@@ -33,8 +33,10 @@ struct procs {
 };
 
 /* Every nginx whose working directory is 'dir'; replaces what 'ret' had. */
-int procs_scan(const char *dir, struct procs *ret, struct error *e)
-    _warn_unused_;
+int
+procs_scan(const char *dir, struct procs *ret, struct error *e) _warn_unused_;
+/* The children of 'master', wherever they work; replaces what 'ret' had. */
+void procs_children(int master, struct procs *ret);
 void procs_fini(struct procs *p);
 /* What this very process is now. */
 enum proc_role procs_role(const struct proc *p);
@@ -44,7 +46,9 @@ bool procs_stat(int pid, struct proc *ret);
 int procs_signal(const struct proc *p, int signal_number, struct error *e);
 /* How many generations the leaving workers belong to. */
 unsigned procs_generations(const struct procs *p);
-/* True when 'master' has a worker that accepts. */
+/* True when a worker in the list accepts for 'master'. */
 bool procs_serves(const struct procs *p, int master);
+/* True when the list has this very process. */
+bool procs_has(const struct procs *p, const struct proc *wanted);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,8 +11,8 @@
 #include "engine_nginx.h"
 #include "loop/http_client.h"
 
-#define QUICK_MS 4	/* between two looks while the reload is young */
-#define SLOW_MS 25	/* and later */
+#define QUICK_MS 4 /* between two looks while the reload is young */
+#define SLOW_MS 25 /* and later */
 #define QUICK_FOR_MS 1000
 #define ANSWER_MS 2000
 
@@ -20,6 +21,9 @@ struct proof {
 	uv_timer_t timer;
 	char expected[ENGINE_PROOF_MAX];
 	struct procs before;
+	int master;
+	uint32_t workers;
+	bool retired; /* the old workers were told to finish */
 	uint64_t started_us, live_us, deadline_ms;
 	char last[ENGINE_PROOF_MAX]; /* what it said last, for the message */
 	proof_fn *done;		     /* NULL: none under way */
@@ -37,9 +41,9 @@ static void on_answer(void *arg, const char *answer, const struct error *e);
 struct proof *
 proof_new(uv_loop_t *loop, struct error *e)
 {
-	/* Relative to the working directory: no path is too long. */
+	/* By way of the working directory no path is too long. */
 	struct http_endpoint endpoint = {
-		.url = "unix:" ENGINE_INTERNAL_SOCKET,
+		.url = "unix:/proc/self/cwd/" ENGINE_INTERNAL_SOCKET,
 	};
 	struct http_client *client = http_client_new(loop, &endpoint, e);
 	struct proof *p;
@@ -65,8 +69,8 @@ on_response(void *arg, const struct http_response *r)
 	if (r->error != NULL) {
 		done(p->answer_arg, NULL, r->error);
 	} else if (r->status != 200) {
-		(void)error_set(&e, EPROTO,
-		    "the internal server answers %ld", r->status);
+		(void)error_set(
+		    &e, EPROTO, "the internal server answers %ld", r->status);
 		done(p->answer_arg, NULL, &e);
 	} else {
 		done(p->answer_arg, r->body, NULL);
@@ -113,12 +117,39 @@ others_left(const struct proof *p)
 	return false;
 }
 
+/* Once enough new workers accept, the old ones need not any more. */
+static void
+retire_old(struct proof *p)
+{
+	struct procs now = { 0 };
+	uint32_t fresh = 0;
+	size_t i;
+
+	if (p->retired)
+		return;
+	procs_children(p->master, &now);
+	for (i = 0; i < now.list.len; i++) {
+		if (now.list.at[i].role == PROC_WORKER &&
+		    !procs_has(&p->before, &now.list.at[i]))
+			fresh++;
+	}
+	procs_fini(&now);
+	if (fresh < p->workers)
+		return;
+	p->retired = true;
+	for (i = 0; i < p->before.list.len; i++)
+		(void)procs_signal(&p->before.list.at[i], SIGQUIT, NULL);
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
 	struct proof *p = container_of(timer, struct proof, timer);
 
-	if (!p->closing && p->done != NULL && p->on_answer == NULL)
+	if (p->closing || p->done == NULL)
+		return;
+	retire_old(p);
+	if (p->on_answer == NULL)
 		proof_ask(p, on_answer, p);
 }
 
@@ -168,21 +199,24 @@ on_answer(void *arg, const char *answer, const struct error *e)
 }
 
 void
-proof_start(struct proof *p, const char *expected, const struct procs *before,
-    uint64_t deadline_ms, proof_fn *done, void *arg)
+proof_start(
+    struct proof *p, const struct proof_case *c, proof_fn *done, void *arg)
 {
 	size_t i;
 
-	must(p->done == NULL && strlen(expected) < sizeof(p->expected));
-	(void)snprintf(p->expected, sizeof(p->expected), "%s", expected);
+	must(p->done == NULL && strlen(c->expected) < sizeof(p->expected));
+	(void)snprintf(p->expected, sizeof(p->expected), "%s", c->expected);
 	p->before.list.len = 0;
-	for (i = 0; i < before->list.len; i++) {
-		if (before->list.at[i].role == PROC_WORKER)
-			vec_push(&p->before.list, before->list.at[i]);
+	for (i = 0; i < c->before->list.len; i++) {
+		if (c->before->list.at[i].role == PROC_WORKER)
+			vec_push(&p->before.list, c->before->list.at[i]);
 	}
+	p->master = c->master;
+	p->workers = c->workers;
+	p->retired = false;
 	p->started_us = clock_mono_us();
 	p->live_us = 0;
-	p->deadline_ms = deadline_ms;
+	p->deadline_ms = c->deadline_ms;
 	p->done = done;
 	p->arg = arg;
 	must(uv_timer_start(&p->timer, on_timer, QUICK_MS, 0) == 0);

@@ -34,8 +34,8 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	struct relay *r = container_of(handle, struct relay, pipe);
 
 	(void)suggested;
-	*buf = uv_buf_init(
-	    r->held + r->len, (unsigned)(sizeof(r->held) - r->len));
+	*buf =
+	    uv_buf_init(r->held + r->len, (unsigned)(sizeof(r->held) - r->len));
 }
 
 /* At most PIPE_BUF bytes: a pipe takes all of them or none. */
@@ -95,7 +95,8 @@ reopen(int target)
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
-	fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd =
+	    open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd >= 0 ? fd : target;
 }
 

@@ -20,8 +20,8 @@ struct relay;
  * For descriptor 'target' (1 or 2).  'direct' allows children the descriptor
  * itself where that is a plain file.
  */
-struct relay *relay_new(uv_loop_t *loop, int target, bool direct,
-    struct error *e) _warn_unused_;
+struct relay *relay_new(
+    uv_loop_t *loop, int target, bool direct, struct error *e) _warn_unused_;
 /* What children get as their output. */
 int relay_fd(const struct relay *r);
 void relay_close(struct relay *r, void (*closed)(void *arg), void *arg);

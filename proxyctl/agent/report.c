@@ -34,8 +34,8 @@ report_encode(const struct report *r, struct str *ret)
 	add_text(ret, "state", outcomes[r->outcome]);
 	str_addf(ret, ",\"generation\":%" PRIu64, r->generation);
 	add_text(ret, "config", r->config);
-	str_addf(ret, ",\"applied\":%" PRIu64,
-	    ours ? r->in_force->generation : 0);
+	str_addf(
+	    ret, ",\"applied\":%" PRIu64, ours ? r->in_force->generation : 0);
 	add_text(ret, "applied_config", ours ? r->in_force->config : "");
 	str_add(ret, ",\"error\":");
 	if (r->words.len > 0)

@@ -82,7 +82,7 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 }
 
 static void
-on_exit(uv_process_t *process, int64_t status, int signal_number)
+on_end(uv_process_t *process, int64_t status, int signal_number)
 {
 	struct run *r = container_of(process, struct run, process);
 
@@ -136,7 +136,7 @@ spawn(struct run *r, uv_loop_t *loop, const struct engine_command *command,
 	o.cwd = cwd;
 	o.stdio = stdio;
 	o.stdio_count = 3 + fd_count;
-	o.exit_cb = on_exit;
+	o.exit_cb = on_end;
 	rc = uv_spawn(loop, &r->process, &o);
 	r->spawned = true;
 	r->exited = rc != 0;
@@ -156,8 +156,8 @@ run_start(uv_loop_t *loop, const struct engine_command *command,
 	int ends[2], rc;
 
 	if (pipe2(ends, O_CLOEXEC) != 0) {
-		(void)error_errno(e, errno, "running %s: pipe",
-		    command->argv[0]);
+		(void)error_errno(
+		    e, errno, "running %s: pipe", command->argv[0]);
 		return NULL;
 	}
 	r = xcalloc(1, sizeof(*r));

@@ -15,7 +15,7 @@ struct run;
 struct run_result {
 	bool too_late; /* the deadline ended it */
 	int exit_code;
-	int signal_number; /* 0: it ended by itself */
+	int signal_number;  /* 0: it ended by itself */
 	const char *output; /* both streams; the first 64 KiB */
 	size_t len;
 };

@@ -74,8 +74,7 @@ parse_one(struct listening *l, const char *option, const char *address,
 }
 
 int
-sockets_parse(
-    struct sockets *s, const struct agent_options *o, struct error *e)
+sockets_parse(struct sockets *s, const struct agent_options *o, struct error *e)
 {
 	size_t i, j;
 
@@ -144,8 +143,8 @@ sockets_recover(struct sockets *s, int pid, struct error *e)
 	if (dir == NULL)
 		return error_errno(e, errno, "%s", path);
 	while ((entry = readdir(dir)) != NULL) {
-		if (parse_u32(entry->d_name, strlen(entry->d_name), 0, INT32_MAX,
-			&number, NULL) != 0)
+		if (parse_u32(entry->d_name, strlen(entry->d_name), 0,
+			INT32_MAX, &number, NULL) != 0)
 			continue;
 		fd = pidfd_getfd(pidfd, (int)number, 0);
 		if (fd < 0 && errno == EPERM) {
@@ -169,8 +168,8 @@ static int
 bind_one(struct listening *l, struct error *e)
 {
 	int on = 1;
-	int fd = socket(l->sa.ss_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(
+	    l->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return error_errno(e, errno, "socket for %s", l->address);
@@ -218,8 +217,8 @@ sockets_listen(struct sockets *s, struct error *e)
 
 	for (i = 0; i < SOCKET_ROLES; i++) {
 		if (s->at[i].fd >= 0 && listen(s->at[i].fd, BACKLOG) != 0)
-			return error_errno(e, errno, "cannot listen on %s",
-			    s->at[i].address);
+			return error_errno(
+			    e, errno, "cannot listen on %s", s->at[i].address);
 	}
 	return 0;
 }

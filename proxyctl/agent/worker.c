@@ -36,12 +36,12 @@
 
 #define REPORT_MS 10000
 #define LOCK_RETRY_MS 20
-#define UP_MS 5000	    /* nginx may take so long before we ask anyway */
-#define MAX_GENERATIONS 8   /* of workers that are leaving */
-#define GATHER_MS 10000	    /* past that, reload this seldom */
+#define UP_MS 5000	  /* nginx may take so long before we ask anyway */
+#define MAX_GENERATIONS 8 /* of workers that are leaving */
+#define GATHER_MS 10000	  /* past that, reload this seldom */
 #define GATHER_LOOK_MS 250
-#define SHORT_POLL_MS 500   /* an answer sooner than this ... */
-#define AFTER_SHORT_MS 300  /* ... is followed by a rest */
+#define SHORT_POLL_MS 500  /* an answer sooner than this ... */
+#define AFTER_SHORT_MS 300 /* ... is followed by a rest */
 #define FALL_BACK_FAILS 3
 #define VERSION_MS 5000
 
@@ -58,8 +58,8 @@ struct worker {
 	int lock_fd;
 	int fds[SOCKET_ROLES];
 	int fd_count;
-	uv_timer_t poll_timer;	 /* when to ask next; the lock before */
-	uv_timer_t retry_timer;	 /* when to try again what failed */
+	uv_timer_t poll_timer;	/* when to ask next; the lock before */
+	uv_timer_t retry_timer; /* when to try again what failed */
 	uv_timer_t report_timer;
 	uv_timer_t beat_timer;
 	struct backoff poll_backoff, retry_backoff;
@@ -67,8 +67,8 @@ struct worker {
 	char have[SHA256_HEX_SIZE];
 	struct report report;
 	struct link_message nginx; /* as the keeper told last */
-	bool asking;	/* the internal server, at the start */
-	bool polling;	/* the loop of polls runs */
+	bool asking;		   /* the internal server, at the start */
+	bool polling;		   /* the loop of polls runs */
 	uint64_t polled_ms, reloaded_ms;
 	struct log_limit poll_limit, report_limit;
 	bool closing;
@@ -146,8 +146,8 @@ set_in_force(struct worker *w, struct manifest *m)
 {
 	manifest_free(w->in_force);
 	w->in_force = m;
-	(void)snprintf(w->have, sizeof(w->have), "%s",
-	    m->builtin ? "" : m->config);
+	(void)snprintf(
+	    w->have, sizeof(w->have), "%s", m->builtin ? "" : m->config);
 	if (m->drain_delay_ms != UINT64_MAX)
 		tell_keeper(w,
 		    &(struct link_message){ .type = LINK_SETTINGS,
@@ -260,8 +260,8 @@ on_manifest(struct worker *w, struct manifest *m)
 	w->report.outcome = APPLY_APPLIED;
 	w->report.generation = m->generation;
 	w->report.timing = (struct apply_timing){ 0 };
-	(void)snprintf(w->report.config, sizeof(w->report.config), "%s",
-	    m->config);
+	(void)snprintf(
+	    w->report.config, sizeof(w->report.config), "%s", m->config);
 	str_clear(&w->report.words);
 	set_in_force(w, m);
 	send_report(w);
@@ -269,8 +269,8 @@ on_manifest(struct worker *w, struct manifest *m)
 }
 
 static void
-on_poll(void *arg, enum fetch_poll what, struct manifest *m,
-    const struct error *e)
+on_poll(
+    void *arg, enum fetch_poll what, struct manifest *m, const struct error *e)
 {
 	struct worker *w = arg;
 	uint64_t delay;
@@ -361,8 +361,8 @@ on_first_answer(void *arg, const char *answer, const struct error *e)
 	log_info("nginx serves something else than what is on disk: reload");
 	/* The result hands the manifest back. */
 	apply_reload(w->apply, steal(&w->in_force));
-	w->in_force = manifest_builtin(w->options->cluster,
-	    engine_nginx_builtin);
+	w->in_force =
+	    manifest_builtin(w->options->cluster, engine_nginx_builtin);
 }
 
 static void
@@ -398,7 +398,7 @@ on_nginx(struct worker *w, const struct link_message *m)
 	bool was_up = w->nginx.up;
 
 	w->nginx = *m;
-	apply_on_nginx(w->apply, m->up);
+	apply_on_nginx(w->apply, m->pid, m->up);
 	if (w->in_force == NULL)
 		return;
 	if (m->up && !was_up && !w->polling && !w->asking) {
@@ -471,14 +471,14 @@ begin(struct worker *w)
 
 	m = disk_settle(&w->folder, w->options, &e);
 	if (m == NULL) {
-		log_error("disk: %s: cannot write a first configuration",
-		    e.msg);
+		log_error(
+		    "disk: %s: cannot write a first configuration", e.msg);
 		stop(w);
 		return;
 	}
 	set_in_force(w, m);
-	(void)snprintf(w->report.config, sizeof(w->report.config), "%s",
-	    w->have);
+	(void)snprintf(
+	    w->report.config, sizeof(w->report.config), "%s", w->have);
 	w->report.generation = m->generation;
 	tell_keeper(w, &(struct link_message){ .type = LINK_START });
 	must(uv_timer_start(&w->poll_timer, on_up_timer, UP_MS, 0) == 0);
@@ -567,8 +567,8 @@ take_fds(struct worker *w)
 
 	for (fd = WORKER_LINK_FD + 1; w->fd_count < SOCKET_ROLES; fd++) {
 		size = sizeof(listens);
-		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
-			&size) != 0)
+		if (getsockopt(
+			fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
 			break;
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		w->fds[w->fd_count++] = fd;
@@ -613,10 +613,9 @@ open_timers(struct worker *w)
 	must(uv_timer_init(&w->loop, &w->retry_timer) == 0);
 	must(uv_timer_init(&w->loop, &w->report_timer) == 0);
 	must(uv_timer_init(&w->loop, &w->beat_timer) == 0);
-	must(uv_timer_start(&w->report_timer, on_report_timer,
-		 jitter(REPORT_MS), 0) == 0);
 	must(uv_timer_start(
-		 &w->beat_timer, on_beat, 0, WORKER_BEAT_MS) == 0);
+		 &w->report_timer, on_report_timer, jitter(REPORT_MS), 0) == 0);
+	must(uv_timer_start(&w->beat_timer, on_beat, 0, WORKER_BEAT_MS) == 0);
 	must(uv_timer_start(&w->poll_timer, on_lock_timer, 0, 0) == 0);
 }
 

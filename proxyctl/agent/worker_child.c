@@ -80,7 +80,7 @@ on_process_closed(uv_handle_t *handle)
 }
 
 static void
-on_exit(uv_process_t *process, int64_t status, int signal_number)
+on_process_end(uv_process_t *process, int64_t status, int signal_number)
 {
 	struct worker_child *c =
 	    container_of(process, struct worker_child, process);
@@ -171,7 +171,7 @@ spawn(struct worker_child *c, int link_fd, struct error *e)
 	o.stdio = stdio;
 	o.stdio_count = count;
 	o.flags = UV_PROCESS_DETACHED;
-	o.exit_cb = on_exit;
+	o.exit_cb = on_process_end;
 	rc = uv_spawn(c->setup.loop, &c->process, &o);
 	c->running = true;
 	if (rc != 0) {
@@ -260,8 +260,7 @@ worker_child_send(struct worker_child *c, const struct link_message *m)
 }
 
 void
-worker_child_close(
-    struct worker_child *c, void (*closed)(void *arg), void *arg)
+worker_child_close(struct worker_child *c, void (*closed)(void *arg), void *arg)
 {
 	if (c->closing)
 		return;
