@@ -240,7 +240,7 @@ weights_are_exact(void **state)
 
 		swarm_init(&w);
 		for (k = 0; k < 3 && t->labels[k] != NULL; k++) {
-			char name[8];
+			char name[32];
 			char *labels = xasprintf("hosts=a.example%s|%s",
 			    strncmp(t->labels[k], "port", 4) == 0 ? ""
 								  : "|port=80",
@@ -292,7 +292,7 @@ odd_numbers_of_tasks_are_rounded_within_bounds(void **state)
 	(void)state;
 	swarm_init(&w);
 	for (i = 0; i < countof(primes); i++) {
-		char name[8];
+		char name[32];
 
 		(void)snprintf(name, sizeof(name), "s%zu", i);
 		swarm_service(&w, name, 20 - (int)i, "n-front",
@@ -427,7 +427,7 @@ the_order_of_the_lists_does_not_matter(void **state)
 	(void)state;
 	base_swarm(&w);
 	for (i = 0; i < countof(hostile); i++) {
-		char name[16];
+		char name[32];
 
 		(void)snprintf(name, sizeof(name), "h%zu", i);
 		swarm_service(&w, name, 3, hostile[i][0], hostile[i][1]);
@@ -486,7 +486,7 @@ ten_thousand_services_take_no_time(void **state)
 	(void)state;
 	swarm_init(&w);
 	for (i = 0; i < 10000; i++) {
-		char name[16], labels[96];
+		char name[32], labels[96];
 
 		(void)snprintf(name, sizeof(name), "s%d", i);
 		(void)snprintf(labels, sizeof(labels),
