@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,18 +269,31 @@ do_render(const struct offline *o)
 	return rc;
 }
 
+/* How many routes each accepted service is in, by its ID. */
 static void
-line_accepted(
-    struct str *out, const struct routing *r, const struct accepted *a)
+count_routes(const struct routing *r, struct map *ret)
 {
-	size_t i, k, routes = 0;
+	size_t i, k;
 
 	for (i = 0; i < r->routes.len; i++) {
 		const struct route *route = &r->routes.at[i];
 
-		for (k = 0; k < route->members.len; k++)
-			routes += route->members.at[k].service == a;
+		for (k = 0; k < route->members.len; k++) {
+			const char *id =
+			    route->members.at[k].service->service->id;
+			uintptr_t n = (uintptr_t)map_get(ret, id);
+
+			map_set(ret, id, (void *)(n + 1));
+		}
 	}
+}
+
+static void
+line_accepted(
+    struct str *out, const struct map *counts, const struct accepted *a)
+{
+	size_t i, routes = (uintptr_t)map_get(counts, a->service->id);
+
 	str_addf(out, "accepted  %s  %zu route%s, %zu address%s\n",
 	    a->service->name, routes, routes == 1 ? "" : "s", a->upstreams.len,
 	    a->upstreams.len == 1 ? "" : "es");
@@ -310,6 +324,7 @@ static int
 do_validate(const struct offline *o)
 {
 	struct rendered *r = render_all(o, NULL);
+	struct map counts = { 0 };
 	size_t i;
 	STR_AUTO(out, REPORT_MAX);
 
@@ -319,11 +334,13 @@ do_validate(const struct offline *o)
 	if (o->json) {
 		routing_report(&out, o->routing);
 	} else {
+		count_routes(o->routing, &counts);
 		for (i = 0; i < o->routing->accepted.len; i++)
 			line_accepted(
-			    &out, o->routing, o->routing->accepted.at[i]);
+			    &out, &counts, o->routing->accepted.at[i]);
 		for (i = 0; i < o->routing->rejected.len; i++)
 			line_rejected(&out, &o->routing->rejected.at[i]);
+		map_fini(&counts);
 	}
 	if (print(&out) != OFFLINE_OK)
 		return OFFLINE_NO;
