@@ -120,17 +120,21 @@ dump_key(const struct config_key *k, const void *base, struct str *out)
 		add_text(out, k->name, v.p);
 }
 
+/* Of 'key_line', where it is not NULL, only the rows that are not 0. */
 static void
-dump(const struct config_table *t, const void *base, struct str *out)
+dump(const struct config_table *t, const void *base, const uint32_t *key_line,
+    struct str *out)
 {
 	const char *section = "";
 
 	for (size_t i = 0; i < t->n_keys; i++) {
 		const struct config_key *k = &t->keys[i];
 
+		if (key_line != NULL && key_line[i] == 0)
+			continue;
 		if (strcmp(section, k->section) != 0)
-			str_addf(
-			    out, "%s[%s]\n", i > 0 ? "\n" : "", k->section);
+			str_addf(out, "%s[%s]\n",
+			    section[0] != '\0' ? "\n" : "", k->section);
 		section = k->section;
 		dump_key(k, base, out);
 	}
@@ -139,13 +143,20 @@ dump(const struct config_table *t, const void *base, struct str *out)
 void
 daemon_config_dump(const struct daemon_config *c, struct str *out)
 {
-	dump(&config_daemon_table, c, out);
+	dump(&config_daemon_table, c, NULL, out);
 }
 
 void
 cluster_config_dump(const struct cluster_config *c, struct str *out)
 {
-	dump(&config_cluster_table, c, out);
+	dump(&config_cluster_table, c, NULL, out);
+}
+
+void
+config_dump_set(const struct config_table *t, const void *base,
+    const uint32_t *key_line, struct str *out)
+{
+	dump(t, base, key_line, out);
 }
 
 /* 'text' as comment lines of at most 78 columns. */

@@ -35,4 +35,11 @@ void value_format_duration(struct str *out, uint64_t ms);
 /* "65536" as "64k". */
 void value_format_size(struct str *out, uint64_t bytes);
 
+/*
+ * A struct of table 't' as INI text, but only the rows whose 'key_line' is
+ * not 0.
+ */
+void config_dump_set(const struct config_table *t, const void *base,
+    const uint32_t *key_line, struct str *out);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/parse.h"
 #include "config/config.h"
+#include "model/label.h"
 
 #include <errno.h>
 #include <string.h>
@@ -354,42 +355,18 @@ config_check_image(const char *s, size_t len, struct error *e)
 	return 0;
 }
 
-/* A host as labels claim it, folded. */
-static int
-check_host_name(const char *s, size_t len, struct error *e)
-{
-	const char *label = s, *end = s + len;
-
-	if (len == 0 || len > 253)
-		return error_set(e, EINVAL, "a host has 1 to 253 bytes");
-	for (;;) {
-		const char *dot = memchr(label, '.', (size_t)(end - label));
-		size_t n = (size_t)((dot != NULL ? dot : end) - label);
-
-		if (n == 0 || n > 63 || !only(label, n, LOWER DIGITS "-_") ||
-		    label[0] == '-' || label[n - 1] == '-')
-			return error_set(e, EINVAL,
-			    "the labels of a host are 1 to 63 of a-z, 0-9, -"
-			    " and _, no - at an edge");
-		if (dot == NULL)
-			break;
-		label = dot + 1;
-	}
-	if (only(label, (size_t)(end - label), DIGITS))
-		return error_set(e, EINVAL, "an address is no host name");
-	return 0;
-}
-
 int
 config_check_allowed_host(const char *s, size_t len, struct error *e)
 {
+	size_t offset;
+
 	if (len == 1 && s[0] == '*')
 		return 0;
 	if (starts(s, len, "*.")) {
 		s += 2;
 		len -= 2;
 	}
-	return check_host_name(s, len, e);
+	return label_check_host(s, len, false, &offset, e);
 }
 
 int
