@@ -1,0 +1,518 @@
+"""
+Served cases: small JSON files that say which services there are, what is
+asked, and what must come back.  tests/cases/README.md describes them.
+
+A case is made into an Engine snapshot and an INI file, rendered by
+"proxyctl render", and served by the real engine.
+"""
+
+import collections
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+
+import backends
+import procs
+
+NGINX = "/usr/sbin/nginx"
+DEADLINE = 10
+PORT = "22080"  # of the applications, where a case names none
+
+
+def loopback(network, service, task):
+    return "127.%d.%d.%d" % (60 + network, service, task)
+
+
+class Pki:
+    """Certificates made once: a CA, and one certificate per name."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.made = {}
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
+                     "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                     "-keyout", self.join("ca.key"), "-out",
+                     self.join("ca.pem"), "-subj", "/CN=Test CA")
+
+    def join(self, name):
+        return os.path.join(self.folder, name)
+
+    def openssl(self, *args):
+        subprocess.run(("openssl",) + args, check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True)
+
+    def pair(self, host):
+        """(certificate file, key file) for a name."""
+        if host not in self.made:
+            base = self.join(host.replace("*", "any"))
+            with open(base + ".ext", "w") as out:
+                out.write("subjectAltName=DNS:%s\n" % host)
+            self.openssl("req", "-newkey", "ec", "-pkeyopt",
+                         "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                         base + ".key", "-out", base + ".csr", "-subj",
+                         "/CN=" + host)
+            self.openssl("x509", "-req", "-in", base + ".csr", "-CA",
+                         self.join("ca.pem"), "-CAkey", self.join("ca.key"),
+                         "-CAcreateserial", "-days", "30", "-extfile",
+                         base + ".ext", "-out", base + ".pem")
+            self.made[host] = (base + ".pem", base + ".key")
+        return self.made[host]
+
+    def secret(self, what):
+        """Bytes of "cert:HOST", "key:HOST", "pem:HOST", "ca", "text:…"."""
+        kind, _, host = what.partition(":")
+        if kind == "text":
+            return host.encode()
+        if kind == "ca":
+            return self.read(self.join("ca.pem"))
+        cert, key = self.pair(host)
+        if kind == "cert":
+            return self.read(cert)
+        if kind == "key":
+            return self.read(key)
+        if kind == "pem":
+            return self.read(cert) + self.read(key)
+        raise AssertionError("secret of kind %r" % kind)
+
+    @staticmethod
+    def read(path):
+        with open(path, "rb") as file:
+            return file.read()
+
+
+class Snapshot:
+    """A case's services as the Engine API shows them, and their backends."""
+
+    def __init__(self, case, pki):
+        self.networks = {}
+        self.services = []
+        self.tasks = []
+        self.backends = []
+        self.pki = pki
+        for name, service in case["services"].items():
+            self.add(name, service)
+        self.document = {
+            "version": 1,
+            "services": self.services,
+            "tasks": self.tasks,
+            "networks": list(self.networks.values()),
+            "secrets": [{"ID": "secret%d" % i, "Version": {"Index": 1},
+                         "CreatedAt": "2024-01-01T00:00:00Z",
+                         "Spec": {"Name": n, "Labels": {}}}
+                        for i, n in enumerate(case.get("secrets", {}))],
+        }
+
+    def network(self, name):
+        if name not in self.networks:
+            number = len(self.networks)
+            self.networks[name] = {
+                "Id": "net%d%s" % (number, "x" * 20), "Name": name,
+                "Driver": "overlay", "Scope": "swarm", "Ingress": False,
+                "IPAM": {"Config": [
+                    {"Subnet": "127.%d.0.0/16" % (60 + number)}]},
+                "Labels": {},
+            }
+        return self.networks[name]
+
+    def add(self, name, service):
+        """
+        {"labels":{…}, "tasks":N, "networks":[…], "vip":bool, "replicas":N,
+        "dead":[task numbers], "kind", "tls", "proxy_protocol", "spec":{…}}
+        """
+        number = len(self.services) + 1
+        ident = "svc%02d%s" % (number, "x" * 20)
+        labels = {"com.docker.lb." + k if "." not in k else k: v
+                  for k, v in service.get("labels", {}).items()}
+        labels.setdefault("com.docker.lb.port", PORT)
+        networks = [self.network(n) for n in service.get("networks", ["net"])]
+        vip = labels.get("com.docker.lb.backend_mode") == "vip"
+        count = service.get("tasks", 1)
+        spec = {
+            "Name": name, "Labels": labels,
+            "TaskTemplate": {
+                "ContainerSpec": {"Image": "app"},
+                "Networks": [{"Target": n["Id"]} for n in networks]},
+            "Mode": {"Replicated": {
+                "Replicas": service.get("replicas", count)}},
+            "EndpointSpec": {"Mode": "vip"},
+        }
+        spec.update(service.get("spec", {}))
+        self.services.append({
+            "ID": ident, "Version": {"Index": 10 + number},
+            "CreatedAt": "2024-01-01T00:00:%02d.%09dZ" % (number, number),
+            "UpdatedAt": "2024-01-01T00:00:00Z", "Spec": spec,
+            "Endpoint": {"Spec": {"Mode": "vip"}, "VirtualIPs": [
+                {"NetworkID": n["Id"],
+                 "Addr": self.address(n, number, 250) + "/16"}
+                for n in networks]},
+        })
+        port = int(labels["com.docker.lb.port"])
+        if vip:
+            self.answer(service, name, "vip",
+                        self.address(networks[0], number, 250), port)
+        for task in range(1, count + 1):
+            self.add_task(name, service, ident, number, task, networks,
+                          None if vip else port)
+
+    def address(self, network, service, task):
+        index = list(self.networks.values()).index(network)
+        return loopback(index, service, task)
+
+    def add_task(self, name, service, ident, number, task, networks, port):
+        state = service.get("states", {}).get(str(task), "running/running")
+        seen, wanted = state.split("/")
+        self.tasks.append({
+            "ID": "task%02d%02d%s" % (number, task, "x" * 17),
+            "Version": {"Index": 20 + task}, "ServiceID": ident,
+            "NodeID": "node1", "Slot": task,
+            "Status": {"State": seen}, "DesiredState": wanted,
+            "NetworksAttachments": [
+                {"Network": {"ID": n["Id"], "Spec": {"Name": n["Name"]}},
+                 "Addresses": [self.address(n, number, task) + "/16"]}
+                for n in networks],
+        })
+        if port is None:
+            return
+        for network in networks:
+            self.answer(service, name, str(task),
+                        self.address(network, number, task), port)
+
+    def answer(self, service, name, task, address, port):
+        kind = service.get("kinds", {}).get(task, service.get("kind", "echo"))
+        tls = service.get("tls")
+        self.backends.append(backends.Backend(
+            name, task, address, port, kind, self.pki.pair(tls) if tls
+            else None, service.get("proxy_protocol", False)))
+
+
+def ini(settings):
+    """INI text from {"section":{"key":"value"}}."""
+    lines = []
+    for section, keys in settings.items():
+        lines.append("[%s]" % section)
+        for key, value in keys.items():
+            text = "\n    ".join(value) if isinstance(value, list) else value
+            lines.append("%s = %s" % (key, text))
+    return "\n".join(lines) + "\n"
+
+
+class Client:
+    """One connection and what came back on it; requests byte for byte."""
+
+    def __init__(self, where, request, pki):
+        source = (request["from"], 0) if "from" in request else None
+        self.sock = socket.create_connection(where, DEADLINE, source)
+        if "proxy" in request:
+            self.sock.sendall(request["proxy"].encode() + b"\r\n")
+        if request.get("tls"):
+            context = ssl.create_default_context(
+                cafile=os.path.join(pki.folder, "ca.pem"))
+            if request.get("alpn"):
+                context.set_alpn_protocols(request["alpn"])
+            name = request.get("sni", request.get("host"))
+            if request.get("sni") == "":
+                context.check_hostname = False
+                name = None
+            self.sock = context.wrap_socket(self.sock, server_hostname=name)
+        self.file = self.sock.makefile("rb")
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+    def send(self, request):
+        if "raw" in request:
+            self.sock.sendall(request["raw"].encode("latin-1"))
+            return
+        body = request.get("body", "")
+        if isinstance(body, int):
+            body = "x" * body
+        headers = dict(request.get("send", {}))
+        if request.get("host") is not None:
+            headers = {"Host": request["host"], **headers}
+        if body:
+            headers["Content-Length"] = str(len(body))
+        text = "%s %s HTTP/1.1\r\n" % (method(request), target(request))
+        text += "".join("%s: %s\r\n" % pair for pair in headers.items())
+        self.sock.sendall(text.encode("latin-1") + b"\r\n" + body.encode())
+
+    def receive(self, head=False):
+        """(status, headers, body) of one answer."""
+        line = self.file.readline().decode("latin-1")
+        if not line:
+            raise AssertionError("closed without an answer")
+        status = int(line.split(" ")[1])
+        headers = collections.defaultdict(list)
+        while True:
+            header = self.file.readline().decode("latin-1").strip()
+            if not header:
+                break
+            key, value = header.split(":", 1)
+            headers[key.lower()].append(value.strip())
+        if head or status in (101, 204, 304):
+            return status, headers, b""
+        if "content-length" in headers:
+            return status, headers, self.file.read(
+                int(headers["content-length"][0]))
+        if headers.get("transfer-encoding") == ["chunked"]:
+            body = b""
+            while True:
+                size = int(self.file.readline(), 16)
+                body += self.file.read(size)
+                self.file.readline()
+                if size == 0:
+                    return status, headers, body
+        return status, headers, self.file.read()
+
+
+METHODS = ("get", "post", "put", "head", "delete", "options", "trace")
+
+
+def method(request):
+    for name in METHODS:
+        if name in request:
+            return name.upper()
+    raise AssertionError("no method in %r" % request)
+
+
+def target(request):
+    return request[method(request).lower()]
+
+
+def check(what, got, wanted):
+    """Equal; None: absent; "~PATTERN": found; a list: one of them."""
+    if isinstance(wanted, str) and wanted.startswith("~"):
+        good = got is not None and re.search(wanted[1:], got)
+    elif isinstance(wanted, list):
+        good = got in wanted
+    else:
+        good = got == wanted
+    if not good:
+        raise AssertionError("%s is %r, wanted %r" % (what, got, wanted))
+
+
+class Served:
+    """A case, rendered and served."""
+
+    def __init__(self, case, folder, port, pki):
+        self.case = case
+        self.folder = folder
+        self.port = port
+        self.pki = pki
+        self.snapshot = Snapshot(case, pki)
+        self.process = None
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def write(self, name, data):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "wb") as out:
+            out.write(data if isinstance(data, bytes) else data.encode())
+
+    def expand(self, value):
+        """$DIR, $STATUS and $PROXY in settings."""
+        if isinstance(value, str):
+            return value.replace("$DIR", self.folder).replace(
+                "$STATUS", "127.0.0.1:%d" % (self.port + 2))
+        if isinstance(value, list):
+            return [self.expand(v) for v in value]
+        if isinstance(value, dict):
+            return {k: self.expand(v) for k, v in value.items()}
+        return value
+
+    def render(self):
+        os.chmod(self.folder, 0o755)
+        settings = self.expand(self.case.get("settings", {}))
+        settings.setdefault("nginx", {}).setdefault("access_log", "off")
+        for name, text in self.case.get("files", {}).items():
+            self.write(name, text)
+        for name, what in self.case.get("secrets", {}).items():
+            self.write("secrets/" + name, self.pki.secret(what))
+        self.write("case.ini", ini(settings))
+        self.write("snapshot.json", json.dumps(self.snapshot.document))
+        done = subprocess.run(
+            [procs.binary("proxyctl"), "render",
+             "--cluster", self.path("case.ini"),
+             "--snapshot", self.path("snapshot.json"),
+             "--out", self.path("out"),
+             "--listen", "127.0.0.1:%d" % self.port,
+             "--listen-ssl", "127.0.0.1:%d" % (self.port + 1),
+             "--secrets", self.path("secrets")],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=60)
+        if done.returncode != 0:
+            raise AssertionError("render: %d\n%s%s" % (
+                done.returncode, done.stdout, done.stderr))
+        with open(self.path("out", "report.json")) as file:
+            self.report = json.load(file)
+
+    def start(self):
+        # Another working directory than DIR, as an operator's would be.
+        self.process = procs.Process(
+            [NGINX, "-p", self.path("out"), "-c", "nginx.conf",
+             "-g", "daemon off;"], self.path("engine.log"), cwd="/")
+        procs.wait_for(self.serves, DEADLINE, "engine up", step=0.005)
+
+    def serves(self):
+        if not self.process.alive():
+            raise SystemError("the engine ended:\n" + self.process.output())
+        socket.create_connection(("127.0.0.1", self.port), 1).close()
+        return True
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.stop()
+        alerts = [line for line in self.process.output().splitlines()
+                  if re.search(r"\[(alert|emerg|crit)\]", line)]
+        if alerts:
+            raise AssertionError("engine: " + "\n".join(alerts))
+
+    def check_report(self):
+        rejected = {r["service"]: r["code"] for r in self.report["rejected"]}
+        check("rejected", rejected, self.case.get("rejected", {}))
+        remarks = {a["service"]: sorted(r["code"] for r in a["remarks"])
+                   for a in self.report["accepted"] if a["remarks"]}
+        check("remarks", remarks, self.case.get("remarks", {}))
+
+    def where(self, request):
+        port = self.port
+        if request.get("tls"):
+            port += 1
+        if request.get("status_port"):
+            port += 2
+        return ("127.0.0.1", port)
+
+    def ask(self, request):
+        """One request; checks the answer and returns it."""
+        try:
+            client = Client(self.where(request), request, self.pki)
+        except (ssl.SSLError, ConnectionError, socket.timeout) as error:
+            if request.get("refused"):
+                return None
+            raise AssertionError("connection: %r" % error) from None
+        try:
+            if request.get("refused"):
+                client.send({"get": "/", "host": request["host"]})
+                try:
+                    client.receive()
+                except (AssertionError, OSError):
+                    return None
+                raise AssertionError("was not refused")
+            client.send(request)
+            answer = client.receive(head="head" in request)
+            self.check_answer(request, answer)
+            if "websocket" in request:
+                self.check_websocket(request, client)
+            return answer
+        finally:
+            client.close()
+
+    def check_answer(self, request, answer):
+        status, headers, body = answer
+        check("status", status, request.get("status", 200))
+        for name, wanted in request.get("headers", {}).items():
+            values = headers.get(name.lower())
+            check("header " + name, values and ", ".join(values), wanted)
+        if "text" in request:
+            check("body", body.decode("latin-1"), request["text"])
+        seen = request.get("seen")
+        told = "service" in request or "task" in request or seen is not None
+        if not told:
+            return
+        heard = json.loads(body)
+        for name in ("service", "task"):
+            if name in request:
+                check(name, heard[name], request[name])
+        for name, wanted in (seen or {}).items():
+            if name == "headers":
+                for key, value in wanted.items():
+                    values = [v for k, v in heard["headers"]
+                              if k.lower() == key.lower()]
+                    check("upstream's header " + key,
+                          ", ".join(values) if values else None, value)
+            else:
+                check("upstream's " + name, heard[name], wanted)
+
+    def check_websocket(self, request, client):
+        check("websocket", client.file.readline().decode().split()[0],
+              request["websocket"])
+        client.sock.sendall(b"ping over it\n")
+        check("echo", client.file.readline(), b"ping over it\n")
+
+    def many(self, request):
+        """"times": shares of services and tasks, on kept connections."""
+        count = request["times"]
+        services = collections.Counter()
+        tasks = collections.Counter()
+        statuses = collections.Counter()
+        client = None
+        for number in range(count):
+            one = {k: self.numbered(v, number) for k, v in request.items()}
+            if client is None or request.get("fresh"):
+                if client is not None:
+                    client.close()
+                client = Client(self.where(one), one, self.pki)
+            client.send(one)
+            status, headers, body = client.receive()
+            statuses[str(status)] += 1
+            if body.startswith(b"{"):
+                heard = json.loads(body)
+                services[heard["service"]] += 1
+                tasks["%s.%s" % (heard["service"], heard["task"])] += 1
+            if headers.get("connection") == ["close"]:
+                client.close()
+                client = None
+        if client is not None:
+            client.close()
+        self.check_shares(request, count, services, tasks, statuses)
+
+    @staticmethod
+    def numbered(value, number):
+        if isinstance(value, str):
+            return value.replace("$N", str(number))
+        if isinstance(value, dict):
+            return {k: Served.numbered(v, number) for k, v in value.items()}
+        return value
+
+    @staticmethod
+    def check_shares(request, count, services, tasks, statuses):
+        within = request.get("within", 0.03)
+        for what, counts in (("services", services), ("tasks", tasks),
+                             ("statuses", statuses)):
+            if what not in request:
+                continue
+            wanted = request[what]
+            if isinstance(wanted, int):
+                check("number of " + what, len(counts), wanted)
+                continue
+            for name in set(wanted) | set(counts):
+                share = counts[name] / count
+                if abs(share - wanted.get(name, 0)) > within:
+                    raise AssertionError(
+                        "share of %s is %.3f, wanted %r; all: %r" % (
+                            name, share, wanted, dict(counts)))
+        if "statuses" not in request and set(statuses) != {"200"}:
+            raise AssertionError("statuses %r" % dict(statuses))
+
+    def run(self):
+        self.render()
+        self.check_report()
+        with backends.Backends(self.snapshot.backends):
+            self.start()
+            try:
+                for request in self.case.get("requests", []):
+                    try:
+                        if "times" in request:
+                            self.many(request)
+                        else:
+                            self.ask(request)
+                    except (AssertionError, OSError, ValueError) as error:
+                        raise AssertionError("%s\n  %s" % (
+                            json.dumps(request), error)) from None
+            finally:
+                self.stop()
