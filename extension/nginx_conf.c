@@ -69,6 +69,7 @@ write_main(struct emit *m, const struct nginx_context *x)
 	uint32_t workers = c->nginx.worker_processes > 0
 	    ? c->nginx.worker_processes
 	    : x->o->workers;
+	uint64_t nofile = c->nginx.rlimit_nofile;
 
 	if (x->o->live) {
 		emit_line(m, "include agent/main.conf");
@@ -79,13 +80,15 @@ write_main(struct emit *m, const struct nginx_context *x)
 			emit_line(m, "worker_processes auto");
 		emit_line(m, "pid nginx.pid");
 		emit_line(m, "error_log stderr");
+		if (x->o->nofile_max > 0 && x->o->nofile_max < nofile)
+			nofile = x->o->nofile_max;
+		line_number(m, "worker_rlimit_nofile", nofile);
 	}
 	if (c->nginx.user != NULL) {
 		emit_begin(m, "user ");
 		emit_word(m, c->nginx.user);
 		emit_end(m);
 	}
-	line_number(m, "worker_rlimit_nofile", c->nginx.rlimit_nofile);
 	line_ms(
 	    m, "worker_shutdown_timeout", c->nginx.worker_shutdown_timeout_ms);
 	if (x->stream)
@@ -127,6 +130,11 @@ write_maps(struct emit *m, const struct nginx_context *x)
 	emit_block(m, "map $bulkhead_upgrade $bulkhead_connection_close");
 	emit_line(m, "default close");
 	emit_line(m, "websocket upgrade");
+	emit_close(m);
+	/* The whole time is not known yet when headers go out. */
+	emit_block(m, "map $upstream_header_time $bulkhead_upstream_time");
+	emit_line(m, "default $upstream_header_time");
+	emit_line(m, "- $upstream_response_time");
 	emit_close(m);
 	emit_block(m, "map $nginx_version $bulkhead_server_info");
 	emit_line(

@@ -60,7 +60,7 @@ nginx_location_info(struct emit *m, const struct nginx_context *x)
 	emit_line(m, "add_header x-server-info $bulkhead_server_info always");
 	emit_line(m, "add_header x-upstream-addr $upstream_addr always");
 	emit_line(m,
-	    "add_header x-upstream-response-time $upstream_response_time "
+	    "add_header x-upstream-response-time $bulkhead_upstream_time "
 	    "always");
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -203,6 +204,18 @@ print(const struct str *text)
 	return OFFLINE_OK;
 }
 
+/* How many descriptors nginx may ask for, 0 = any number. */
+static uint64_t
+nofile_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_max == RLIM_INFINITY)
+		return 0;
+	return limit.rlim_max;
+}
+
 /* Renders into memory; NULL was told. */
 static struct rendered *
 render_all(const struct offline *o, const char *dir)
@@ -214,6 +227,7 @@ render_all(const struct offline *o, const char *dir)
 		.secrets_dir = o->secrets_dir,
 		.dir = dir,
 		.workers = cgroup_cpus(),
+		.nofile_max = nofile_max(),
 	};
 	struct error e;
 	struct rendered *r;

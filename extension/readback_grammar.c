@@ -159,6 +159,8 @@ static const char *const map_lines[] = {
 	"websocket websocket",
 	"websocket upgrade",
 	"default close",
+	"default $upstream_header_time",
+	"- $upstream_response_time",
 	"default $hostname",
 	"default $scheme",
 	"1http http",
@@ -184,6 +186,7 @@ static const char *const variables[] = {
 	"bulkhead_target",
 	"bulkhead_unavailable",
 	"bulkhead_upgrade",
+	"bulkhead_upstream_time",
 	"host",
 	"http_upgrade",
 	"http_x_forwarded_proto",
@@ -195,7 +198,7 @@ static const char *const variables[] = {
 	"request_uri",
 	"ssl_preread_server_name",
 	"upstream_addr",
-	"upstream_response_time",
+	"upstream_header_time",
 };
 
 static const char *const includes[] = {

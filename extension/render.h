@@ -50,6 +50,11 @@ struct render_options {
 	 * it to the engine.
 	 */
 	uint32_t workers;
+	/*
+	 * Offline: how many descriptors a process may have at most here; more
+	 * are not asked for.  0: not known.  Live, this is the agent's.
+	 */
+	uint64_t nofile_max;
 };
 
 /* NULL when what was rendered did not survive being read back (a bug). */

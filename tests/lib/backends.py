@@ -21,7 +21,7 @@ WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class Backend:
     """
     Who answers at (address, port).  kind: "echo", "silent" (accepts, never
-    answers), "close" (accepts and closes).  'tls' is (certificate, key);
+    answers), "close" (closes when the request is there).  'tls' is (certificate, key);
     'proxy_protocol': a PROXY header is read first and told as "proxied".
     """
 
@@ -42,6 +42,9 @@ class Backend:
         try:
             if self.kind == "silent":
                 await reader.read()
+            elif self.kind == "close":
+                # Not before the request is here: it could be sent again.
+                await reader.readuntil(b"\r\n\r\n")
             elif self.kind == "echo":
                 await self.conversation(reader, writer)
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):

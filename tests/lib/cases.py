@@ -128,7 +128,7 @@ class Snapshot:
                   for k, v in service.get("labels", {}).items()}
         labels.setdefault("com.docker.lb.port", PORT)
         networks = [self.network(n) for n in service.get("networks", ["net"])]
-        vip = labels.get("com.docker.lb.backend_mode") == "vip"
+        vip = labels.get("com.docker.lb.backend_mode", "").lower() == "vip"
         count = service.get("tasks", 1)
         spec = {
             "Name": name, "Labels": labels,
