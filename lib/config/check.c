@@ -364,7 +364,7 @@ report_needs(const struct checked *all, struct str *out)
 
 		if (cluster_config_check_run(all->clusters.at[i], &needs) !=
 		    0) {
-			str_addf(out, "%s: good, but it cannot run as it is:\n",
+			str_addf(out, "%s: but to run it, this is needed:\n",
 			    all->clusters.at[i]->path);
 			config_errors_print(&needs, out);
 		}
@@ -388,9 +388,9 @@ config_check_files(char *const *paths, size_t n, struct str *out_report)
 		all.clusters.len, NULL, &errors) != 0)
 		result = -1;
 	config_errors_print(&errors, out_report);
-	report_needs(&all, out_report);
 	for (size_t i = 0; i < n && result == 0; i++)
 		str_addf(out_report, "%s: no errors\n", paths[i]);
+	report_needs(&all, out_report);
 	config_errors_fini(&errors);
 	daemon_config_free(all.daemon);
 	for (size_t i = 0; i < all.clusters.len; i++)
