@@ -150,13 +150,18 @@ check_owner(struct judge *j, const char *host, enum label_id id,
 }
 
 static void
-check_count(struct judge *j, const struct label_item *host)
+check_count(struct judge *j, size_t index)
 {
 	const struct claims *k = j->k;
-	size_t taken = k->hosts.len;
+	const struct label_item *host = &j->a->labels.hosts.at[index];
+	size_t i, taken = k->hosts.len;
 
 	if (map_get(&k->hosts, host->text) != NULL)
 		return;
+	for (i = 0; i < index; i++) {
+		if (strcmp(j->a->labels.hosts.at[i].text, host->text) == 0)
+			return;
+	}
 	if (map_get(&k->hosts, DEFAULT_HOST) != NULL)
 		taken--;
 	if (taken + ++j->new_hosts > k->config->cluster.max_hosts)
@@ -179,7 +184,7 @@ judge_hosts(struct judge *j)
 		check_owner(
 		    j, host->text, LABEL_HOSTS, host->key, host->offset);
 		if (!judge_is_settled(j, LABEL_HOSTS))
-			check_count(j, host);
+			check_count(j, i);
 	}
 	if (j->a->labels.default_backend)
 		check_owner(j, DEFAULT_HOST, LABEL_DEFAULT_BACKEND,

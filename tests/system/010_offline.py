@@ -266,6 +266,16 @@ def odd_objects_are_set_aside_and_the_rest_goes_on():
 
 
 @tap.test
+def check_tells_good_files_from_bad():
+    tap.equal(run("check", INI)[0], 0)
+    bad = write("check.ini", "[cluster]\nshare_hosts = any\n")
+    code, out, err = run("check", INI, bad)
+    tap.equal(code, 1)
+    tap.contains(out + err, bad + ":2: ")
+    tap.contains(out + err, "share_host")
+
+
+@tap.test
 def wrong_calls_are_usage():
     for args in ((), ("rendr",), ("render",), ("render", "--cluster", INI),
                  ("render", "--cluster", INI, "--snapshot", GOOD, "more"),
