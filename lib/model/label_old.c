@@ -96,6 +96,8 @@ read_parts(struct label_reader *r, struct old_parts *ret)
 		value = label_span_part(
 		    &item, equals == NULL ? n : n + 1, item.len);
 		value = label_span_trim(value);
+		if (value.len == 0)
+			continue;
 		if (is_name(&name, "external_route")) {
 			if (read_route(r, &value, ret) != 0)
 				return -1;

@@ -47,7 +47,7 @@ split_url(struct label_reader *r, const struct label_span *s, struct url *ret)
 			start = n;
 		}
 	}
-	if (start == 0)
+	if (start == 0 || start == s->len)
 		return fail(r, s, 0, "write http:// or https:// and a host");
 	for (end = start; end < s->len && s->p[end] != '/'; end++) {
 		if (s->p[end] == '@')

@@ -493,7 +493,7 @@ read_rate_limit(struct label_reader *r, struct label_span v)
 	if (read_rate(r, &item) != 0)
 		return -1;
 	while (label_span_next(&v, ',', &item)) {
-		if (burst || item.len < n ||
+		if (burst || item.len <= n ||
 		    strncasecmp(item.p, "burst=", n) != 0)
 			return fail_word(
 			    r, &item, "write burst=N once behind the rate");

@@ -2,6 +2,7 @@
  * Any text as one object of the Engine.  What decodes must encode to
  * something that decodes to the same.
  */
+#include <stdint.h>
 #include <string.h>
 
 #include "docker/decode.h"

@@ -3,6 +3,7 @@
  * jansson takes as a list or an object, the cutter must cut into as many
  * parts as that has, each one a value of its own.
  */
+#include <stdint.h>
 #include <string.h>
 
 #include <jansson.h>

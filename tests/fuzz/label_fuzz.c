@@ -4,6 +4,7 @@
  * configuration gives a meaning, and says the same when it is written and
  * read again; whatever is refused is refused at a place inside the value.
  */
+#include <stdint.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -79,11 +80,11 @@ check_text(const char *s)
 }
 
 /* Writes a list of items as a value, and checks them. */
-#define WRITE_ITEMS(out, key, list)                                            \
+#define WRITE_ITEMS(out, name, list)                                           \
 	do {                                                                   \
 		size_t i_;                                                     \
                                                                                \
-		str_add(out, key "=");                                         \
+		str_add(out, name "=");                                        \
 		for (i_ = 0; i_ < (list).len; i_++) {                          \
 			check_text((list).at[i_].text);                        \
 			must((list).at[i_].key != NULL);                       \

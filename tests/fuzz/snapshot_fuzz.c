@@ -2,6 +2,7 @@
  * Any text as a snapshot document.  What is taken must encode to a document
  * of good objects only, which decodes to the same.
  */
+#include <stdint.h>
 #include <string.h>
 
 #include "docker/decode.h"

@@ -135,6 +135,10 @@ redirects(void **state)
 		    "without target" },
 		{ R "a.example,http://x.y", "bad-value redirects 0",
 		    "http://" },
+		{ R "http://a.example,http://", "bad-value redirects 17",
+		    "a host" },
+		{ R "http://a.example,http:///x", "bad-value redirects 24",
+		    "empty host" },
 		{ R "http://a.example,x.y", "bad-value redirects 17",
 		    "http://" },
 		{ R "http://a.example,javascript:alert(1)",
@@ -424,6 +428,8 @@ faults_of_older_labels_are_told_where_they_stand(void **state)
 		{ OLD "=external_route=http://a.example",
 		    "missing-label port -1", NULL },
 		{ OLD "=x", "missing-label hosts -1", NULL },
+		{ OLD "=external_route=,internal_port=",
+		    "missing-label hosts -1", NULL },
 	};
 
 	(void)state;
