@@ -502,13 +502,16 @@ static int
 bind_pipe(struct sim_http_server *s, const char *path)
 {
 	struct stat st;
+	int rc;
 
 	must(uv_pipe_init(s->loop, &s->h.pipe, 0) == 0);
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return UV_ENAMETOOLONG;
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		(void)unlink(path);
-	return uv_pipe_bind(&s->h.pipe, path);
+	rc = uv_pipe_bind(&s->h.pipe, path);
+	/* libuv says EACCES for a folder that is not there. */
+	return rc == UV_EACCES && errno == ENOENT ? UV_ENOENT : rc;
 }
 
 static int

@@ -334,6 +334,8 @@ sim_task_exit(struct sim_task *t, int exit_code)
 void
 sim_task_vanish(struct sim_task *t)
 {
+	if (sim_task_is_dead(t))
+		return;
 	(void)uv_timer_stop(&t->timer);
 	sim_app_kill(t);
 }
