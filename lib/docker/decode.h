@@ -62,4 +62,13 @@ struct model *docker_decode_snapshot(
 /* The whole model as such a document, objects in the order of their keys. */
 void docker_encode_snapshot(struct str *out, const struct model *m);
 
+/*
+ * The member "bad" that the reader adds for its extensions: objects that it
+ * could not decode, all of them at that time.  Encoded as a list; decoding
+ * adds to m->bad.
+ */
+void docker_encode_bad(struct str *out, const struct model *m);
+int docker_decode_bad(const char *json, size_t len, struct model *m,
+    struct error *e) _warn_unused_;
+
 #endif

@@ -196,6 +196,13 @@ on_member(
 		}
 		return;
 	}
+	if (key_len == 3 && memcmp(key, "bad", 3) == 0) {
+		if (docker_decode_bad(value, len, r->m, r->e) != 0) {
+			(void)error_wrap(r->e, "bad");
+			r->failed = true;
+		}
+		return;
+	}
 	for (i = 0; i < countof(lists); i++) {
 		if (strlen(lists[i].name) == key_len &&
 		    memcmp(lists[i].name, key, key_len) == 0)
@@ -332,5 +339,9 @@ docker_encode_snapshot(struct str *out, const struct model *m)
 		ENCODE_LIST(out, "secrets", &m->secrets, docker_encode_secret);
 	if (m->configs_listed || m->configs.len > 0)
 		ENCODE_LIST(out, "configs", &m->configs, docker_encode_secret);
+	if (m->bad_listed) {
+		str_add(out, ",\n\"bad\":");
+		docker_encode_bad(out, m);
+	}
 	str_add(out, "}\n");
 }

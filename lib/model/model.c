@@ -114,6 +114,16 @@ model_new(void)
 	return xcalloc(1, sizeof(struct model));
 }
 
+static void
+free_bad(struct model *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->bad.len; i++)
+		bad_object_fini(&m->bad.at[i]);
+	vec_fini(&m->bad);
+}
+
 void
 model_free(struct model *m)
 {
@@ -138,9 +148,7 @@ model_free(struct model *m)
 	map_fini(&m->secrets);
 	map_fini(&m->configs);
 	map_fini(&m->network_names);
-	for (i = 0; i < m->bad.len; i++)
-		bad_object_fini(&m->bad.at[i]);
-	vec_fini(&m->bad);
+	free_bad(m);
 	free(m);
 }
 
@@ -392,4 +400,36 @@ task_state_parse(const char *name)
 			return (int)states[i].state;
 	}
 	return -1;
+}
+
+void
+model_merge(struct model *into, struct model *from)
+{
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; (e = map_next(&from->services, &i)) != NULL;)
+		model_put_service(into, e->value);
+	for (i = 0; (e = map_next(&from->networks, &i)) != NULL;)
+		model_put_network(into, e->value);
+	for (i = 0; (e = map_next(&from->nodes, &i)) != NULL;)
+		model_put_node(into, e->value);
+	for (i = 0; (e = map_next(&from->secrets, &i)) != NULL;)
+		model_put_secret(into, e->value);
+	for (i = 0; (e = map_next(&from->configs, &i)) != NULL;)
+		model_put_config(into, e->value);
+	map_fini(&from->services);
+	map_fini(&from->networks);
+	map_fini(&from->nodes);
+	map_fini(&from->secrets);
+	map_fini(&from->configs);
+	into->secrets_listed |= from->secrets_listed;
+	into->configs_listed |= from->configs_listed;
+	if (from->bad_listed) {
+		free_bad(into);
+		memcpy(&into->bad, &from->bad, sizeof(into->bad));
+		memset(&from->bad, 0, sizeof(from->bad));
+		into->bad_listed = true;
+	}
+	model_free(from);
 }

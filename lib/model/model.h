@@ -141,6 +141,7 @@ struct model {
 	bool secrets_listed;
 	bool configs_listed;
 	VEC(struct bad_object) bad;
+	bool bad_listed; /* 'bad' is all there is (from the reader) */
 };
 
 struct model *model_new(void);
@@ -158,6 +159,11 @@ bool model_remove_network(struct model *m, const char *id);
 bool model_remove_node(struct model *m, const char *id);
 bool model_remove_secret(struct model *m, const char *name);
 bool model_remove_config(struct model *m, const char *name);
+/*
+ * Moves every object of 'from' to 'into', replacing those of the same key;
+ * where 'from' lists its bad objects they replace into's.  Frees 'from'.
+ */
+void model_merge(struct model *into, struct model *from);
 /* By ID, else by name where exactly one has it; else NULL. */
 const struct network *
 model_find_network(const struct model *m, const char *id_or_name);
