@@ -74,6 +74,7 @@ fs_mkdirs(const char *path, mode_t mode, struct error *e)
 {
 	char *copy _cleanup_free_ = xstrdup(path);
 	char *p = copy;
+	struct stat st;
 
 	while (*p != '\0') {
 		char c;
@@ -82,10 +83,16 @@ fs_mkdirs(const char *path, mode_t mode, struct error *e)
 		p += strcspn(p, "/");
 		c = *p;
 		*p = '\0';
-		if (mkdir(copy, mode) != 0 && errno != EEXIST)
+		/* The mask of the process takes bits from mkdir() only. */
+		if (mkdir(copy, mode) == 0 ? chmod(copy, mode) != 0
+					   : errno != EEXIST)
 			return error_errno(e, errno, "%s", copy);
 		*p = c;
 	}
+	if (stat(path, &st) != 0)
+		return error_errno(e, errno, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		return error_errno(e, ENOTDIR, "%s", path);
 	return 0;
 }
 

@@ -18,7 +18,10 @@ int fs_read(const char *path, struct str *ret, struct error *e) _warn_unused_;
 int fs_write(const char *path, const void *bytes, size_t len, mode_t mode,
     struct error *e) _warn_unused_;
 
-/* mkdir -p; folders that are made get 'mode'. */
+/*
+ * mkdir -p; folders that are made get 'mode', whatever the umask.  Something
+ * else at 'path' is ENOTDIR.
+ */
 int fs_mkdirs(const char *path, mode_t mode, struct error *e) _warn_unused_;
 
 /* rm -rf; absent is success.  Follows no symbolic link. */

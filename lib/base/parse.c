@@ -200,6 +200,8 @@ parse_rfc3339(const char *s, size_t len, int64_t *ret_ns, struct error *e)
 				goto bad;
 			ns += (s[i] - '0') * scale;
 		}
+		if (s[i - 1] == '.')
+			goto bad;
 	}
 	if (!read_zone(s + i, len - i, &zone))
 		goto bad;
