@@ -14,18 +14,6 @@
 #define VALUE_KEPT (LABEL_VALUE_MAX + 4)
 #define STACK_LABEL "com.docker.stack.namespace"
 #define STACK_MAX 255
-#define HRM_PREFIX "com.docker.ucp.mesh.http"
-
-static bool
-is_ours(const char *key)
-{
-	size_t len = strlen(HRM_PREFIX);
-
-	if (strncmp(key, LABEL_PREFIX, strlen(LABEL_PREFIX)) == 0)
-		return true;
-	return strncmp(key, HRM_PREFIX, len) == 0 &&
-	    (key[len] == '\0' || key[len] == '.');
-}
 
 /*
  * Keeps no more of a value than is needed to refuse it: a tenant's megabyte
@@ -72,7 +60,7 @@ read_labels(const struct json_read *spec, struct service *s)
 	{
 		struct label *l;
 
-		if (!is_ours(key))
+		if (!label_is_ours(key))
 			continue;
 		if (!json_is_string(v)) {
 			json_read_fail(&labels, key, "not a string");

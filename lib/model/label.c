@@ -482,15 +482,19 @@ labels_fini(struct labels *l)
 }
 
 bool
+label_is_ours(const char *key)
+{
+	return strncmp(key, LABEL_PREFIX, strlen(LABEL_PREFIX)) == 0 ||
+	    label_old_is_key(key);
+}
+
+bool
 labels_present(const struct service *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->labels.len; i++) {
-		const char *key = s->labels.at[i].key;
-
-		if (strncmp(key, LABEL_PREFIX, strlen(LABEL_PREFIX)) == 0 ||
-		    label_old_is_key(key))
+		if (label_is_ours(s->labels.at[i].key))
 			return true;
 	}
 	return false;

@@ -217,6 +217,9 @@ int labels_parse(const struct service *s, struct labels *ret,
     struct findings *remarks, struct finding *ret_error);
 void labels_fini(struct labels *l);
 
+/* True for keys of ours and of the older labels that we read. */
+bool label_is_ours(const char *key);
+
 /* True if the service carries any label of ours: otherwise it is nothing. */
 bool labels_present(const struct service *s);
 
