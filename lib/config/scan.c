@@ -287,7 +287,7 @@ is_misplaced(struct scanner *sc, const char *s, size_t len)
 	char *name _cleanup_free_ = NULL;
 	size_t n = 0;
 
-	while (n < len && strchr("=: \t]", s[n]) == NULL)
+	while (n < len && memchr("=: \t]", s[n], 5) == NULL)
 		n++;
 	if (s[0] == '[') {
 		name = xmemdup0(s + 1, n > 0 ? n - 1 : 0);

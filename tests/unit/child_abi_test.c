@@ -209,7 +209,7 @@ a_query_is_answered_under_its_id(void **state)
 	wait_for(f, strstr(f->said.p, "false}") != NULL);
 	assert_string_equal(f->said.p,
 	    "R{\"type\":\"answer\",\"id\":5,\"status\":404,"
-	    "\"data\":\"{\\X\",\"more\":false}\n");
+	    "\"data\":\"{\\\"a\\\":\\\"\\u000a\\\"}\",\"more\":false}\n");
 }
 
 /* Puts an answer's pieces together; gives the number of lines. */
