@@ -279,11 +279,9 @@ write_backend_tls(
 /* The header list again where Connection is not what http has. */
 static void
 write_headers(struct emit *m, const struct nginx_context *x,
-    const struct nginx_location *l)
+    const struct nginx_site *s, const struct nginx_location *l)
 {
-	bool keep = route_is_vip(l->route)
-	    ? x->http11 && x->c->nginx.vip_keepalive > 0
-	    : x->keepalive;
+	bool keep = nginx_location_keepalive(x, s, l->route) > 0;
 
 	if (l->route->owner->labels.grpc) {
 		nginx_location_forward(m, true);
@@ -335,7 +333,7 @@ write_proxy(struct emit *m, const struct nginx_context *x,
 	write_timeouts(m, x, l);
 	if (labels->ssl_backend)
 		write_backend_tls(m, x, labels);
-	write_headers(m, x, l);
+	write_headers(m, x, s, l);
 	if (vip && x->c->nginx.error_page_dir != NULL)
 		error_pages(m, true);
 	else if (vip)

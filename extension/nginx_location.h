@@ -33,6 +33,9 @@ void nginx_location_forward(struct emit *m, bool grpc);
 /* Strict-Transport-Security, where the site's owner wants it. */
 void nginx_location_hsts(struct emit *m, const struct nginx_site *s);
 
+/* Connections that are kept behind the route, 0 = none. */
+uint32_t nginx_location_keepalive(const struct nginx_context *x,
+    const struct nginx_site *s, const struct route *r);
 /* True if the route's requests are passed on somewhere in this site. */
 bool nginx_location_proxied(const struct nginx_site *s, const struct route *r);
 

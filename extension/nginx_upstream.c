@@ -73,14 +73,26 @@ write_method(
 	}
 }
 
-static void
-write_keepalive(
-    struct emit *m, const struct nginx_context *x, const struct route *r)
+uint32_t
+nginx_location_keepalive(const struct nginx_context *x,
+    const struct nginx_site *s, const struct route *r)
 {
-	uint32_t n = route_is_vip(r) ? x->c->nginx.vip_keepalive
-				     : x->c->nginx.upstream_keepalive;
+	const struct labels *l = &r->owner->labels;
 
-	if (n == 0 || !x->http11)
+	if (!x->http11)
+		return 0;
+	/* A connection made, and checked, for one name is no other's. */
+	if (l->ssl_backend && l->ssl_backend_name == NULL &&
+	    (s->hosts.len > 1 || s->hosts.at[0][0] == '*'))
+		return 0;
+	return route_is_vip(r) ? x->c->nginx.vip_keepalive
+			       : x->c->nginx.upstream_keepalive;
+}
+
+static void
+write_keepalive(struct emit *m, uint32_t n)
+{
+	if (n == 0)
 		return;
 	emit_begin(m, "keepalive ");
 	emit_number(m, n);
@@ -117,7 +129,7 @@ write_upstream(struct emit *m, const struct nginx_context *x,
 	emit_id(m, id);
 	emit_open(m);
 	nginx_location_servers(m, x, r);
-	write_keepalive(m, x, r);
+	write_keepalive(m, nginx_location_keepalive(x, s, r));
 	emit_close(m);
 }
 

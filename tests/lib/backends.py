@@ -12,8 +12,11 @@ import asyncio
 import base64
 import hashlib
 import json
+import socket
 import ssl
 import threading
+
+import h2
 
 WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -21,7 +24,7 @@ WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class Backend:
     """
     Who answers at (address, port).  kind: "echo", "silent" (accepts, never
-    answers), "close" (closes when the request is there).  'tls' is (certificate, key);
+    answers), "close" (closes when the request is there), "grpc".  'tls' is (certificate, key);
     'proxy_protocol': a PROXY header is read first and told as "proxied".
     """
 
@@ -37,7 +40,7 @@ class Backend:
         self.connections = 0
         self.requests = 0
 
-    async def serve(self, reader, writer):
+    async def serve(self, reader, writer, proxied=None):
         self.connections += 1
         try:
             if self.kind == "silent":
@@ -45,21 +48,45 @@ class Backend:
             elif self.kind == "close":
                 # Not before the request is here: it could be sent again.
                 await reader.readuntil(b"\r\n\r\n")
+            elif self.kind == "grpc":
+                await h2.serve_call(reader, writer, (
+                    "%s %s" % (self.service, self.task)).encode())
             elif self.kind == "echo":
-                await self.conversation(reader, writer)
+                await self.conversation(reader, writer, proxied)
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
             pass
         finally:
             writer.close()
 
-    async def conversation(self, reader, writer):
-        proxied = None
-        if self.proxy_protocol:
-            proxied = (await reader.readuntil(b"\r\n")).decode().strip()
-            if not proxied.startswith("PROXY "):
-                return
-            if self.tls:
-                await writer.start_tls(server_context(self.tls))
+    async def accept_proxied(self, listener):
+        """
+        Connections that begin with a PROXY header: it is taken off the
+        socket before TLS begins, which asyncio's streams cannot do.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await loop.sock_accept(listener)
+            line = b""
+            while not line.endswith(b"\r\n"):
+                byte = await loop.sock_recv(sock, 1)
+                if not byte:
+                    break
+                line += byte
+            if not line.startswith(b"PROXY "):
+                sock.close()
+                continue
+
+            async def serve(reader, writer, told=line.decode().strip()):
+                await self.serve(reader, writer, told)
+
+            def factory(serve=serve):
+                return asyncio.StreamReaderProtocol(
+                    asyncio.StreamReader(), serve)
+            asyncio.ensure_future(loop.connect_accepted_socket(
+                factory, sock,
+                ssl=server_context(self.tls) if self.tls else None))
+
+    async def conversation(self, reader, writer, proxied):
         while True:
             line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
             if not line:
@@ -144,8 +171,13 @@ class Backends:
         for b in self.backends:
             if b.kind == "refuse":
                 continue
-            context = server_context(b.tls) \
-                if b.tls and not b.proxy_protocol else None
+            if b.proxy_protocol:
+                sock = socket.create_server((b.address, b.port))
+                sock.setblocking(False)
+                servers.append(sock)
+                asyncio.ensure_future(b.accept_proxied(sock))
+                continue
+            context = server_context(b.tls) if b.tls else None
             servers.append(await asyncio.start_server(
                 b.serve, b.address, b.port, ssl=context, backlog=200))
         self.ready.set()

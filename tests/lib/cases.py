@@ -13,8 +13,10 @@ import re
 import socket
 import ssl
 import subprocess
+import time
 
 import backends
+import h2
 import procs
 
 NGINX = "/usr/sbin/nginx"
@@ -210,14 +212,23 @@ class Client:
         if request.get("tls"):
             context = ssl.create_default_context(
                 cafile=os.path.join(pki.folder, "ca.pem"))
-            if request.get("alpn"):
+            if "alpn" in request:
                 context.set_alpn_protocols(request["alpn"])
+            if "tls_max" in request:
+                context.maximum_version = ssl.TLSVersion[
+                    request["tls_max"].replace(".", "_")]
             name = request.get("sni", request.get("host"))
             if request.get("sni") == "":
                 context.check_hostname = False
                 name = None
             self.sock = context.wrap_socket(self.sock, server_hostname=name)
         self.file = self.sock.makefile("rb")
+
+    def alpn(self):
+        return getattr(self.sock, "selected_alpn_protocol", lambda: None)()
+
+    def version(self):
+        return getattr(self.sock, "version", lambda: None)()
 
     def close(self):
         self.file.close()
@@ -403,6 +414,15 @@ class Served:
                 except (AssertionError, OSError):
                     return None
                 raise AssertionError("was not refused")
+            for what, got in (("alpn_is", client.alpn()),
+                              ("tls_version", client.version())):
+                if what in request:
+                    check(what, got, request[what])
+            if request.get("only_alpn"):
+                return None
+            if "grpc" in request:
+                self.check_grpc(request, client)
+                return None
             client.send(request)
             answer = client.receive(head="head" in request)
             self.check_answer(request, answer)
@@ -441,8 +461,19 @@ class Served:
     def check_websocket(self, request, client):
         check("websocket", client.file.readline().decode().split()[0],
               request["websocket"])
+        time.sleep(request.get("idle", 0))
         client.sock.sendall(b"ping over it\n")
         check("echo", client.file.readline(), b"ping over it\n")
+
+    @staticmethod
+    def check_grpc(request, client):
+        status, data, trailer = h2.call(
+            client.sock, request["host"], request["grpc"], b"question")
+        check("status", status, request.get("status", 200))
+        if "service" in request:
+            check("message", data[5:].split()[0].decode(),
+                  request["service"])
+            check("trailer", trailer, True)
 
     def many(self, request):
         """"times": shares of services and tasks, on kept connections."""
