@@ -47,11 +47,13 @@ void bus_encode_header(struct str *out, const struct bus_message *m);
 int bus_decode(const char *bytes, size_t len, struct bus_message *ret,
     struct error *e) _warn_unused_;
 
-/* The body of "remove". */
+/* The body of "remove": IDs, and names of secrets and configs. */
 struct bus_removal {
 	char **services, **networks, **nodes, **secrets, **configs;
 	size_t services_len, networks_len, nodes_len, secrets_len, configs_len;
 };
+void bus_encode_removal(struct str *out, const struct bus_removal *r);
+/* Strict; missing lists are empty. */
 int bus_decode_removal(const char *body, size_t len, struct bus_removal *ret,
     struct error *e) _warn_unused_;
 void bus_removal_fini(struct bus_removal *r);
