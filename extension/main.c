@@ -30,9 +30,6 @@ static const char help[] =
     "  --json              validate: the report; explain: one object\n"
     "  --help, --version\n";
 
-/* Filled by live.c; a build without it is offline only. */
-#pragma weak extension_live
-
 static int
 wrong_call(const char *what, const char *value)
 {
@@ -62,8 +59,6 @@ live_main(int argc, char **argv)
 		return wrong_call("--cluster FILE and --run-dir DIR, or "
 				  "--offline",
 		    "");
-	if (extension_live == NULL)
-		return wrong_call("this build is for --offline only", "");
 	return extension_live(&o);
 }
 

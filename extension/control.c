@@ -1,0 +1,262 @@
+/* The control API: see control.h. */
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "loop/http_server.h"
+
+#define POLL_MS 25000
+#define POLLS_MAX 4096
+#define TICK_MS 500
+#define TOKEN_MAX 4096
+#define REPORT_MAX (256U * 1024)
+
+struct poll {
+	struct http_exchange *x;
+	uint64_t since_ms;
+};
+
+struct control {
+	const struct cluster_config *config;
+	const struct state *state;
+	struct proxies *proxies;
+	struct control_handlers handlers;
+	void *arg;
+	struct http_server *server;
+	bool guarded; /* a token or a certificate is asked for */
+	uv_timer_t tick;
+	VEC(struct poll) polls; /* oldest first */
+	bool closing;
+	int open;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void
+answer_manifest(struct control *c, struct http_exchange *x)
+{
+	const struct str *m = state_manifest(c->state);
+
+	http_answer(x, 200, NULL, m->p, m->len);
+}
+
+static void
+forget_poll(void *arg, struct http_exchange *x)
+{
+	struct control *c = arg;
+	size_t i;
+
+	for (i = 0; i < c->polls.len; i++) {
+		if (c->polls.at[i].x == x) {
+			vec_remove(&c->polls, i);
+			return;
+		}
+	}
+}
+
+static void
+get_config(struct control *c, struct http_exchange *x)
+{
+	const char *have = http_query(x, "have");
+	const char *proxy = http_query(x, "proxy");
+	struct poll *poll;
+
+	if (proxy != NULL)
+		proxies_seen(c->proxies, proxy, clock_mono_ms());
+	if (state_manifest(c->state)->len > 0 &&
+	    (have == NULL || strcmp(have, state_config(c->state)) != 0)) {
+		answer_manifest(c, x);
+		return;
+	}
+	if (c->polls.len >= POLLS_MAX) {
+		http_answer_error(x, 503, "too many polls wait already");
+		return;
+	}
+	poll = vec_add(&c->polls);
+	poll->x = x;
+	poll->since_ms = clock_mono_ms();
+	http_on_gone(x, forget_poll, c);
+}
+
+static void
+get_blob(struct control *c, struct http_exchange *x, const char *sha256)
+{
+	size_t len;
+	const char *bytes =
+	    sha256_is_hex(sha256) ? state_blob(c->state, sha256, &len) : NULL;
+
+	if (bytes == NULL)
+		http_answer_error(x, 404, "no file of that hash is in force");
+	else
+		http_answer(x, 200, "application/octet-stream", bytes, len);
+}
+
+static void
+post_report(struct control *c, struct http_exchange *x,
+    const struct http_received *received)
+{
+	struct proxy_news news;
+	struct error e;
+
+	if (proxies_report(c->proxies, c->config->cluster.name, received->body,
+		received->body_len, clock_mono_ms(), &news, &e) != 0) {
+		http_answer_error(x, 400, "%s", e.msg);
+		return;
+	}
+	http_answer(x, 204, NULL, "", 0);
+	c->handlers.on_report(c->arg, &news);
+}
+
+static void
+on_request(
+    void *arg, struct http_exchange *x, const struct http_received *received)
+{
+	static const char blob[] = "/v1/blob/";
+	struct control *c = arg;
+	const char *path = received->path;
+	bool get = strcmp(received->method, "GET") == 0;
+
+	if (c->guarded && !received->authorized)
+		http_answer_error(x, 401,
+		    "this control API wants the cluster's token or a client "
+		    "certificate");
+	else if (get && strcmp(path, "/v1/proxy/config") == 0)
+		get_config(c, x);
+	else if (get && strncmp(path, blob, sizeof(blob) - 1) == 0)
+		get_blob(c, x, path + sizeof(blob) - 1);
+	else if (strcmp(received->method, "POST") == 0 &&
+	    strcmp(path, "/v1/proxy/report") == 0)
+		post_report(c, x, received);
+	else
+		http_answer_error(x, 404, "no such path");
+}
+
+void
+control_publish(struct control *c)
+{
+	struct http_exchange *x;
+
+	while (c != NULL && c->polls.len > 0) {
+		x = c->polls.at[0].x;
+		vec_remove(&c->polls, 0);
+		http_on_gone(x, NULL, NULL);
+		answer_manifest(c, x);
+	}
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct control *c = container_of(timer, struct control, tick);
+	uint64_t now = clock_mono_ms();
+	struct http_exchange *x;
+
+	while (c->polls.len > 0 && now - c->polls.at[0].since_ms >= POLL_MS) {
+		x = c->polls.at[0].x;
+		vec_remove(&c->polls, 0);
+		http_on_gone(x, NULL, NULL);
+		http_answer(x, 204, NULL, "", 0);
+	}
+}
+
+static int
+read_token(const char *path, struct str *token, struct error *e)
+{
+	if (path == NULL)
+		return 0;
+	if (fs_read(path, token, e) != 0)
+		return error_wrap(e, "[control] token_file");
+	str_trim(token, strcspn(token->p, "\r\n"));
+	if (token->len == 0)
+		return error_set(
+		    e, EINVAL, "[control] token_file: %s is empty", path);
+	return 0;
+}
+
+struct control *
+control_new(uv_loop_t *loop, const struct cluster_config *config,
+    const char *run_dir, const struct state *state, struct proxies *proxies,
+    const struct control_handlers *h, void *arg, struct error *e)
+{
+	char *socket _cleanup_free_ =
+	    xasprintf("unix:%s/control/%s.sock", run_dir, config->cluster.name);
+	struct http_server_options o = {
+		.listen = config->control.listen == NULL
+		    ? socket
+		    : config->control.listen,
+		.socket_mode = 0660,
+		.tls_ca = config->control.tls_ca,
+		.tls_cert = config->control.tls_cert,
+		.tls_key = config->control.tls_key,
+		.max_body = REPORT_MAX,
+		.max_connections = POLLS_MAX + 256,
+	};
+	struct control *c;
+	STR_AUTO(token, TOKEN_MAX);
+
+	if (read_token(config->control.token_file, &token, e) != 0)
+		return NULL;
+	if (token.len > 0)
+		o.bearer_token = token.p;
+	c = xcalloc(1, sizeof(*c));
+	c->server = http_server_new(loop, &o, on_request, c, e);
+	if (c->server == NULL) {
+		free(c);
+		(void)error_wrap(e, "[control] listen");
+		return NULL;
+	}
+	c->config = config;
+	c->state = state;
+	c->proxies = proxies;
+	c->handlers = *h;
+	c->arg = arg;
+	c->guarded = token.len > 0 || o.tls_cert != NULL;
+	must(uv_timer_init(loop, &c->tick) == 0);
+	must(uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS) == 0);
+	c->open = 2;
+	return c;
+}
+
+static void
+part_closed(struct control *c)
+{
+	if (--c->open > 0)
+		return;
+	if (c->closed != NULL)
+		c->closed(c->closed_arg);
+	vec_fini(&c->polls);
+	free(c);
+}
+
+static void
+on_server_closed(void *arg)
+{
+	part_closed(arg);
+}
+
+static void
+on_tick_closed(uv_handle_t *handle)
+{
+	part_closed(container_of(handle, struct control, tick));
+}
+
+void
+control_close(struct control *c, void (*closed)(void *arg), void *arg)
+{
+	if (c == NULL) {
+		if (closed != NULL)
+			closed(arg);
+		return;
+	}
+	c->closing = true;
+	c->closed = closed;
+	c->closed_arg = arg;
+	uv_close((uv_handle_t *)&c->tick, on_tick_closed);
+	http_server_close(c->server, on_server_closed, c);
+}

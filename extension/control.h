@@ -1,0 +1,34 @@
+/*
+ * The control API that a cluster's agents poll (docs/internals.md): manifest
+ * by long poll, files by hash, reports.
+ */
+#ifndef EXTENSION_CONTROL_H
+#define EXTENSION_CONTROL_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "proxies.h"
+#include "state.h"
+
+#include <uv.h>
+
+struct control;
+
+struct control_handlers {
+	/* A report that was taken in. */
+	void (*on_report)(void *arg, const struct proxy_news *news);
+};
+
+/*
+ * Listens where the INI says ([control] listen), with driver = local on
+ * run_dir/control/NAME.sock where it says nothing.  Borrows all it is given.
+ */
+struct control *control_new(uv_loop_t *loop, const struct cluster_config *c,
+    const char *run_dir, const struct state *state, struct proxies *proxies,
+    const struct control_handlers *h, void *arg, struct error *e) _warn_unused_;
+/* A new configuration: every poll that waits is answered. */
+void control_publish(struct control *c);
+/* NULL is allowed. */
+void control_close(struct control *c, void (*closed)(void *arg), void *arg);
+
+#endif

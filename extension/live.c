@@ -1,0 +1,508 @@
+/*
+ * The live extension (see live.h): bus -> model -> routing -> files -> agents.
+ *
+ * Every message marks the model as changed; the first change after quiet is
+ * rendered at once, further ones are gathered for at most GATHER_MS.  Nothing
+ * is rendered before the first whole snapshot: until then the agents are
+ * served what the last run left.
+ */
+#include "live.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "docker/decode.h"
+#include "live_object.h"
+#include "render.h"
+
+#define GATHER_MS 200
+#define PUSH_MS 100
+#define STORE_MS 50
+#define STORE_RETRY_MS 5000
+#define TICK_MS 1000
+#define STATUS_MAX (8U * 1024 * 1024)
+
+static void stop(struct live *l, int exit_code, const char *why);
+
+/* ---- status ---- */
+
+static void
+on_push(uv_timer_t *timer)
+{
+	struct live *l = container_of(timer, struct live, push);
+	STR_AUTO(line, STATUS_MAX);
+
+	if (l->stopping)
+		return;
+	live_status(l, &line);
+	if (!line.overflow && line.len < 1024 * 1024)
+		child_push(l->link, line.p, line.len);
+}
+
+/* Soon, so that many changes are one line. */
+static void
+push_soon(struct live *l)
+{
+	if (!l->stopping && !uv_is_active((uv_handle_t *)&l->push))
+		must(uv_timer_start(&l->push, on_push, PUSH_MS, 0) == 0);
+}
+
+/* ---- rendering ---- */
+
+const struct routing *
+live_routing(struct live *l)
+{
+	struct routing_options o = { .foreign_is_error = true };
+
+	if (l->routing == NULL && l->whole)
+		l->routing = routing_build(l->config, l->model, &o);
+	return l->routing;
+}
+
+/* The files without the addresses behind their routes. */
+static void
+hash_structure(const struct rendered *r, char ret[SHA256_HEX_SIZE])
+{
+	STR_AUTO(text, 1024U * 1024 * 1024);
+	size_t i;
+
+	for (i = 0; i < r->files.len; i++) {
+		const char *p = r->files.at[i].text, *end;
+
+		for (; *p != '\0'; p = end + (*end == '\n')) {
+			const char *word = p + strspn(p, "\t ");
+
+			end = p + strcspn(p, "\n");
+			/* "server ADDRESS ...;" but not "server {" */
+			if (strncmp(word, "server ", 7) != 0 || word[7] == '{')
+				str_addn(&text, p, (size_t)(end - p));
+		}
+	}
+	sha256_hex(text.p, text.len, ret);
+}
+
+static void
+on_store(uv_timer_t *timer)
+{
+	static struct log_limit limit = LOG_LIMIT_INIT(1, 60000);
+	struct live *l = container_of(timer, struct live, store);
+	struct error e;
+
+	if (state_store(l->state, &e) == 0)
+		return;
+	log_limited(&limit, LOG_ERROR,
+	    "state: %s; proxies are served from memory, tried again every "
+	    "%d s",
+	    e.msg, STORE_RETRY_MS / 1000);
+	must(uv_timer_start(timer, on_store, STORE_RETRY_MS, 0) == 0);
+}
+
+static void
+deliver(struct live *l, struct rendered *r, const struct state_change *change)
+{
+	if (!state_take(l->state, r, change))
+		return;
+	log_info("generation %llu (%s): %zu routes, %zu services rejected",
+	    (unsigned long long)state_generation(l->state),
+	    change->structure ? "structure" : "endpoints",
+	    l->routing->routes.len, l->routing->rejected.len);
+	live_event(l, "generation", "generation %llu: %zu routes (%s)",
+	    (unsigned long long)state_generation(l->state),
+	    l->routing->routes.len,
+	    change->structure ? "structure" : "endpoints");
+	control_publish(l->control);
+	must(uv_timer_start(&l->store, on_store, STORE_MS, 0) == 0);
+}
+
+static void
+on_apply(uv_timer_t *timer)
+{
+	struct live *l = container_of(timer, struct live, apply);
+	struct render_options o = {
+		.live = true,
+		.secrets_dir = l->config->proxy.secrets_dir,
+	};
+	struct state_change change = { .stamps = l->stamps,
+		.received_us = l->received_us };
+	char structure[SHA256_HEX_SIZE];
+	struct rendered *r;
+	struct error e;
+
+	if (l->stopping)
+		return;
+	memset(&l->stamps, 0, sizeof(l->stamps));
+	l->received_us = 0;
+	l->applied_ms = clock_mono_ms();
+	r = render(l->config, live_routing(l), &o, &e);
+	if (r == NULL) {
+		log_error("what was rendered is not what was meant: %s; the "
+			  "configuration before stays in force",
+		    e.msg);
+		return;
+	}
+	hash_structure(r, structure);
+	change.structure = strcmp(structure, l->structure) != 0;
+	memcpy(l->structure, structure, sizeof(structure));
+	change.rendered_us = clock_wall_us();
+	deliver(l, r, &change);
+	push_soon(l);
+}
+
+static void
+changed(struct live *l, const struct bus_message *m)
+{
+	uint64_t quiet = clock_mono_ms() - l->applied_ms;
+
+	routing_free(l->routing);
+	l->routing = NULL;
+	if (l->received_us == 0) {
+		l->stamps = m->stamps;
+		l->received_us = clock_wall_us();
+	}
+	if (!uv_is_active((uv_handle_t *)&l->apply))
+		must(uv_timer_start(&l->apply, on_apply,
+			 quiet >= GATHER_MS ? 0 : GATHER_MS - quiet, 0) == 0);
+	push_soon(l);
+}
+
+/* ---- the bus ---- */
+
+static void
+take_snapshot(struct live *l, struct model *m)
+{
+	/* The routing borrows from the model it was built of. */
+	routing_free(l->routing);
+	l->routing = NULL;
+	model_free(l->model);
+	l->model = m;
+	if (!l->whole)
+		log_info(
+		    "the whole state is here: %zu services", m->services.len);
+	l->whole = true;
+}
+
+static int
+take_removal(struct live *l, const struct bus_message *msg, struct error *e)
+{
+	struct bus_removal r;
+	size_t i;
+
+	if (bus_decode_removal(msg->body, msg->body_len, &r, e) != 0)
+		return -1;
+	routing_free(l->routing);
+	l->routing = NULL;
+	for (i = 0; i < r.services_len; i++)
+		(void)model_remove_service(l->model, r.services[i]);
+	for (i = 0; i < r.networks_len; i++)
+		(void)model_remove_network(l->model, r.networks[i]);
+	for (i = 0; i < r.nodes_len; i++)
+		(void)model_remove_node(l->model, r.nodes[i]);
+	for (i = 0; i < r.secrets_len; i++)
+		(void)model_remove_secret(l->model, r.secrets[i]);
+	for (i = 0; i < r.configs_len; i++)
+		(void)model_remove_config(l->model, r.configs[i]);
+	bus_removal_fini(&r);
+	return 0;
+}
+
+static int
+take_objects(struct live *l, const struct bus_message *msg, struct error *e)
+{
+	struct model *m = docker_decode_snapshot(msg->body, msg->body_len, e);
+
+	if (m == NULL)
+		return -1;
+	if (msg->type == BUS_SNAPSHOT) {
+		take_snapshot(l, m);
+		return 0;
+	}
+	routing_free(l->routing);
+	l->routing = NULL;
+	model_merge(l->model, m);
+	return 0;
+}
+
+static void
+on_message(void *arg, const struct bus_message *msg)
+{
+	struct live *l = arg;
+	struct error e;
+	int rc = 0;
+
+	if (l->stopping)
+		return;
+	switch (msg->type) {
+	case BUS_UPDATE:
+	case BUS_SNAPSHOT:
+		rc = take_objects(l, msg, &e);
+		break;
+	case BUS_REMOVE:
+		rc = take_removal(l, msg, &e);
+		break;
+	case BUS_BEACON:
+	case BUS_ASK:
+		return; /* the subscriber's own */
+	}
+	if (rc != 0) {
+		log_error("bus: a message cannot be used (%s); asking for "
+			  "everything anew",
+		    e.msg);
+		subscriber_resync(l->subscriber);
+		return;
+	}
+	changed(l, msg);
+}
+
+static void
+on_contact(void *arg, bool heard)
+{
+	struct live *l = arg;
+
+	if (heard == l->heard)
+		return;
+	l->heard = heard;
+	if (heard)
+		log_info("the reader is heard");
+	else
+		log_warn("the reader has been silent for 3 s; everything "
+			 "stays as it is until it is heard again");
+	push_soon(l);
+}
+
+static void
+on_wrong_version(void *arg, const struct error *e)
+{
+	log_error("bus: %s", e->msg);
+	stop(arg, EXIT_BAD_CONFIG, "another version of the bus");
+}
+
+/* ---- agents ---- */
+
+static void
+check_converged(struct live *l, const struct proxy_news *news)
+{
+	const struct state_change *change = state_last_change(l->state);
+	uint64_t generation = state_generation(l->state);
+	struct path_figures *f = &l->figures[change->structure];
+	uint64_t now = clock_wall_us();
+	uint64_t from = change->stamps.commit_us != 0 ? change->stamps.commit_us
+						      : change->stamps.read_us;
+
+	if (!news->applied)
+		return;
+	histogram_add(&f->apply, (double)news->settled_us / 1e6);
+	if (generation == l->converged || change->rendered_us == 0 ||
+	    !proxies_all_serve(&l->proxies, state_config(l->state)))
+		return;
+	l->converged = generation;
+	if (from == 0 || from > now)
+		return;
+	histogram_add(&f->convergence, (double)(now - from) / 1e6);
+	live_event(l, "converged",
+	    "generation %llu is served by every proxy, %.0f ms after Docker's "
+	    "change",
+	    (unsigned long long)generation, (double)(now - from) / 1e3);
+}
+
+static void
+on_report(void *arg, const struct proxy_news *news)
+{
+	struct live *l = arg;
+	const struct proxy *p = news->proxy;
+
+	if (l->stopping)
+		return;
+	state_learn(l->state, p->applied_config, p->applied);
+	if (news->is_new)
+		log_info("proxy %s: %s, serves generation %llu", p->id,
+		    p->engine == NULL ? "?" : p->engine,
+		    (unsigned long long)p->applied);
+	if (news->error) {
+		log_error("proxy %s: %s; it serves generation %llu on", p->id,
+		    p->error, (unsigned long long)p->applied);
+		live_event(l, "proxy-error", "proxy %s: %s", p->id, p->error);
+	}
+	check_converged(l, news);
+	push_soon(l);
+}
+
+static void
+on_silent(void *arg, const struct proxy *p)
+{
+	struct live *l = arg;
+
+	log_error("proxy %s has not been heard for 30 s", p->id);
+	live_event(
+	    l, "proxy-silent", "proxy %s has not been heard for 30 s", p->id);
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct live *l = container_of(timer, struct live, tick);
+
+	if (proxies_tick(&l->proxies, clock_mono_ms(), on_silent, l))
+		push_soon(l);
+}
+
+/* ---- the parent ---- */
+
+static void
+on_query(void *arg, struct child_query *q, const char *what, const char *args,
+    size_t args_len)
+{
+	live_answer(arg, q, what, args, args_len);
+}
+
+static void
+on_log_level(void *arg, const char *level)
+{
+	int number = log_level_parse(level);
+
+	(void)arg;
+	if (number >= 0)
+		log_set_level((enum log_level)number);
+}
+
+static void
+on_stop(void *arg, const struct error *why)
+{
+	stop(arg, 0, why == NULL ? "asked to" : why->msg);
+}
+
+static void
+on_signal(uv_signal_t *handle, int signo)
+{
+	stop(handle->data, 0, strsignal(signo));
+}
+
+/* ---- life ---- */
+
+static void
+stop(struct live *l, int exit_code, const char *why)
+{
+	uv_timer_t *timers[] = { &l->apply, &l->push, &l->store, &l->tick };
+	struct error e;
+	size_t i;
+
+	if (l->stopping)
+		return;
+	l->stopping = true;
+	l->exit_code = exit_code;
+	log_debug("ending: %s", why);
+	if (state_store(l->state, &e) != 0)
+		log_error("state: %s", e.msg);
+	for (i = 0; i < countof(timers); i++)
+		uv_close((uv_handle_t *)timers[i], NULL);
+	uv_close((uv_handle_t *)&l->sigterm, NULL);
+	uv_close((uv_handle_t *)&l->sigint, NULL);
+	if (l->control != NULL)
+		control_close(l->control, NULL, NULL);
+	subscriber_close(l->subscriber, NULL, NULL);
+	child_link_close(l->link, NULL, NULL);
+}
+
+static void
+start_handles(struct live *l)
+{
+	uv_timer_t *timers[] = { &l->apply, &l->push, &l->store, &l->tick };
+	size_t i;
+
+	for (i = 0; i < countof(timers); i++)
+		must(uv_timer_init(&l->loop, timers[i]) == 0);
+	must(uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS) == 0);
+	must(uv_signal_init(&l->loop, &l->sigterm) == 0);
+	must(uv_signal_init(&l->loop, &l->sigint) == 0);
+	l->sigterm.data = l->sigint.data = l;
+	must(uv_signal_start(&l->sigterm, on_signal, SIGTERM) == 0);
+	must(uv_signal_start(&l->sigint, on_signal, SIGINT) == 0);
+}
+
+static int
+open_parts(struct live *l, struct error *e)
+{
+	static const struct child_link_handlers link_handlers = {
+		.on_query = on_query,
+		.on_log_level = on_log_level,
+		.on_stop = on_stop,
+	};
+	static const struct subscriber_handlers bus_handlers = {
+		.on_message = on_message,
+		.on_contact = on_contact,
+		.on_wrong_version = on_wrong_version,
+	};
+	static const struct control_handlers control_handlers = {
+		.on_report = on_report,
+	};
+	const char *run_dir = l->options->run_dir;
+	char *bus _cleanup_free_ =
+	    xasprintf("%s/bus/%s", run_dir, l->config->cluster.name);
+
+	l->link = child_link_new(&l->loop, &link_handlers, l, e);
+	if (l->link == NULL)
+		return -1;
+	if (l->config->proxy.driver != DRIVER_NONE) {
+		l->control = control_new(&l->loop, l->config, run_dir, l->state,
+		    &l->proxies, &control_handlers, l, e);
+		if (l->control == NULL)
+			return -1;
+	}
+	l->subscriber = subscriber_new(
+	    &l->loop, l->config->cluster.name, bus, &bus_handlers, l, e);
+	return l->subscriber == NULL ? -1 : 0;
+}
+
+static void
+live_free(struct live *l)
+{
+	routing_free(l->routing);
+	model_free(l->model);
+	proxies_fini(&l->proxies);
+	state_free(l->state);
+	cluster_config_free(l->config);
+}
+
+static void
+log_bad_config(struct config_errors *errors)
+{
+	size_t i;
+
+	for (i = 0; i < errors->lines.len; i++)
+		log_error("%s", errors->lines.at[i]);
+	config_errors_fini(errors);
+}
+
+int
+extension_live(const struct live_options *o)
+{
+	struct live l = { .options = o };
+	struct config_errors errors = { 0 };
+	struct error e;
+
+	child_enter();
+	log_init("bulkhead-extension", NULL);
+	l.config = cluster_config_load(o->cluster_file, &errors);
+	if (l.config == NULL) {
+		log_bad_config(&errors);
+		return EXIT_BAD_CONFIG;
+	}
+	log_init("bulkhead-extension", l.config->cluster.name);
+	must(uv_loop_init(&l.loop) == 0);
+	l.model = model_new();
+	l.state = state_new(o->run_dir, l.config);
+	if (open_parts(&l, &e) != 0) {
+		/* The supervisor tries again; nothing here can mend it. */
+		log_error("cannot start: %s", e.msg);
+		return 1;
+	}
+	start_handles(&l);
+	child_ready(l.link);
+	push_soon(&l);
+	(void)uv_run(&l.loop, UV_RUN_DEFAULT);
+	must(uv_loop_close(&l.loop) == 0);
+	live_free(&l);
+	return l.exit_code;
+}

@@ -1,0 +1,237 @@
+/* Reports of agents: see proxies.h. */
+#include "proxies.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/vec.h"
+
+#define ID_MAX 255
+
+static void
+proxy_free(struct proxy *p)
+{
+	free(p->id);
+	free(p->agent);
+	free(p->engine);
+	free(p->error);
+	free(p);
+}
+
+void
+proxies_fini(struct proxies *p)
+{
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;)
+		proxy_free(e->value);
+	map_fini(&p->by_id);
+}
+
+static bool
+good_id(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len > 0 && len <= ID_MAX &&
+	    strspn(id,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789._-") == len;
+}
+
+static bool
+set_text(char **to, const char *text)
+{
+	if (*to == text ||
+	    (*to != NULL && text != NULL && strcmp(*to, text) == 0))
+		return false;
+	free(*to);
+	*to = text == NULL ? NULL : xstrdup(text);
+	return true;
+}
+
+static void
+take(struct proxy *p, const json_t *j, struct proxy_news *news)
+{
+	const json_t *timing = json_object_get(j, "timing");
+	const char *config =
+	    json_string_value(json_object_get(j, "applied_config"));
+	const char *state = json_string_value(json_object_get(j, "state"));
+
+	(void)set_text(
+	    &p->agent, json_string_value(json_object_get(j, "agent")));
+	(void)set_text(
+	    &p->engine, json_string_value(json_object_get(j, "engine")));
+	news->error = set_text(&p->error,
+			  json_string_value(json_object_get(j, "error"))) &&
+	    p->error != NULL;
+	p->alive = json_is_true(json_object_get(j, "alive"));
+	p->refused = state != NULL && strcmp(state, "refused") == 0;
+	p->reloads =
+	    (uint64_t)json_integer_value(json_object_get(j, "reloads"));
+	p->applied =
+	    (uint64_t)json_integer_value(json_object_get(j, "applied"));
+	if (config != NULL && sha256_is_hex(config) &&
+	    strcmp(config, p->applied_config) != 0) {
+		memcpy(p->applied_config, config, SHA256_HEX_SIZE);
+		news->applied = true;
+	}
+	news->live_us =
+	    (uint64_t)json_integer_value(json_object_get(timing, "live_us"));
+	news->settled_us =
+	    (uint64_t)json_integer_value(json_object_get(timing, "settled_us"));
+}
+
+int
+proxies_report(struct proxies *p, const char *cluster, const char *json,
+    size_t len, uint64_t now_ms, struct proxy_news *ret, struct error *e)
+{
+	json_auto_t *j = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
+	const char *id = json_string_value(json_object_get(j, "proxy"));
+	const char *name = json_string_value(json_object_get(j, "cluster"));
+	struct proxy_news news = { 0 };
+	struct proxy *proxy;
+
+	if (json_integer_value(json_object_get(j, "version")) != 1)
+		return error_set(e, EPROTO, "not a report of version 1");
+	if (id == NULL || !good_id(id))
+		return error_set(e, EPROTO, "proxy: no name of a proxy");
+	if (name == NULL || strcmp(name, cluster) != 0)
+		return error_set(
+		    e, EPROTO, "cluster: this is the extension of %s", cluster);
+	proxy = map_get(&p->by_id, id);
+	if (proxy == NULL) {
+		proxy = xcalloc(1, sizeof(*proxy));
+		proxy->id = xstrdup(id);
+		(void)map_set(&p->by_id, id, proxy);
+		news.is_new = true;
+	}
+	proxy->seen_ms = now_ms;
+	take(proxy, j, &news);
+	news.proxy = proxy;
+	*ret = news;
+	return 0;
+}
+
+void
+proxies_seen(struct proxies *p, const char *id, uint64_t now_ms)
+{
+	struct proxy *proxy = map_get(&p->by_id, id);
+
+	if (proxy != NULL)
+		proxy->seen_ms = now_ms;
+}
+
+bool
+proxies_tick(struct proxies *p, uint64_t now_ms,
+    void (*gone)(void *arg, const struct proxy *p), void *arg)
+{
+	struct map_entry *e;
+	bool changed = false;
+	size_t i;
+
+	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;) {
+		struct proxy *proxy = e->value;
+		uint64_t silent = now_ms - proxy->seen_ms;
+
+		if (proxy->alive && silent >= PROXY_SILENT_MS) {
+			proxy->alive = false;
+			(void)set_text(&proxy->error,
+			    "its agent has not been heard for 30 s");
+			gone(arg, proxy);
+			changed = true;
+		} else if (silent >= PROXY_FORGET_MS) {
+			(void)map_remove(&p->by_id, proxy->id);
+			proxy_free(proxy);
+			changed = true;
+		}
+	}
+	return changed;
+}
+
+bool
+proxies_all_serve(const struct proxies *p, const char *config)
+{
+	struct map_entry *e;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;) {
+		const struct proxy *proxy = e->value;
+
+		if (!proxy->alive)
+			continue;
+		if (strcmp(proxy->applied_config, config) != 0)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+uint64_t
+proxies_reloads(const struct proxies *p)
+{
+	struct map_entry *e;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;)
+		sum += ((const struct proxy *)e->value)->reloads;
+	return sum;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return strcmp((*(const struct proxy *const *)a)->id,
+	    (*(const struct proxy *const *)b)->id);
+}
+
+static void
+add_text(struct str *out, const char *key, const char *text)
+{
+	str_addf(out, ",\"%s\":", key);
+	if (text == NULL)
+		str_add(out, "null");
+	else
+		str_add_json(out, text, strlen(text));
+}
+
+void
+proxies_json(const struct proxies *p, const char *cluster, uint64_t generation,
+    struct str *out)
+{
+	struct {
+		VEC(const struct proxy *) list;
+	} all = { { NULL, 0, 0 } };
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;)
+		vec_push(&all.list, e->value);
+	vec_sort(&all.list, compare_ids);
+	str_addc(out, '[');
+	for (i = 0; i < all.list.len; i++) {
+		const struct proxy *proxy = all.list.at[i];
+
+		str_addf(out,
+		    "%s{\"cluster\":\"%s\",\"id\":\"%s\",\"applied\":%llu,"
+		    "\"generation\":%llu,\"alive\":%s",
+		    i == 0 ? "" : ",", cluster, proxy->id,
+		    (unsigned long long)proxy->applied,
+		    (unsigned long long)generation,
+		    proxy->alive ? "true" : "false");
+		add_text(out, "error", proxy->error);
+		add_text(out, "version", proxy->engine);
+		add_text(out, "agent", proxy->agent);
+		add_text(out, "config", proxy->applied_config);
+		str_addf(out, ",\"refused\":%s,\"reloads\":%llu}",
+		    proxy->refused ? "true" : "false",
+		    (unsigned long long)proxy->reloads);
+	}
+	str_addc(out, ']');
+	vec_fini(&all.list);
+}

@@ -1,0 +1,69 @@
+/*
+ * What the agents of a cluster's proxies said last: what each serves, whether
+ * its engine lives, why a configuration was refused.  Pure but for the log;
+ * time comes in.
+ */
+#ifndef EXTENSION_PROXIES_H
+#define EXTENSION_PROXIES_H
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/sha256.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A proxy that says nothing for so long is told as not alive. */
+#define PROXY_SILENT_MS 30000
+/* ... and is forgotten. */
+#define PROXY_FORGET_MS 3600000
+
+struct proxy {
+	char *id;
+	char *agent;	  /* its version */
+	char *engine;	  /* "nginx/1.22.1" */
+	char *error;	  /* or NULL */
+	bool alive;	  /* said so, and was heard lately */
+	bool refused;	  /* the engine does not take what it was given last */
+	uint64_t applied; /* generation in force */
+	char applied_config[SHA256_HEX_SIZE];
+	uint64_t reloads;
+	uint64_t seen_ms;
+};
+
+struct proxies {
+	struct map by_id; /* struct proxy *, owned */
+};
+
+/* What one report changed, for the caller's figures and events. */
+struct proxy_news {
+	const struct proxy *proxy;
+	bool is_new;
+	bool applied;	  /* it serves another configuration than before */
+	bool error;	  /* it has a new error */
+	uint64_t live_us; /* from the manifest's arrival; 0: not told */
+	uint64_t settled_us;
+};
+
+void proxies_fini(struct proxies *p);
+/* Strict; -1 changes nothing. */
+int proxies_report(struct proxies *p, const char *cluster, const char *json,
+    size_t len, uint64_t now_ms, struct proxy_news *ret,
+    struct error *e) _warn_unused_;
+/* A poll is a sign of life too. */
+void proxies_seen(struct proxies *p, const char *id, uint64_t now_ms);
+/*
+ * Marks the silent, forgets the long gone; true when anything changed.  'gone'
+ * is called with each that has just fallen silent.
+ */
+bool proxies_tick(struct proxies *p, uint64_t now_ms,
+    void (*gone)(void *arg, const struct proxy *p), void *arg);
+/* Every live proxy serves 'config' (and there is one). */
+bool proxies_all_serve(const struct proxies *p, const char *config);
+uint64_t proxies_reloads(const struct proxies *p);
+/* [{"cluster","id","applied","generation","alive","error",...},...] by ID */
+void proxies_json(const struct proxies *p, const char *cluster,
+    uint64_t generation, struct str *out);
+
+#endif

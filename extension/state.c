@@ -1,0 +1,362 @@
+/* The configuration in force: see state.h. */
+#include "state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define MANIFEST_MAX (64U * 1024 * 1024)
+#define BLOB_MAX (64U * 1024 * 1024)
+#define FILES_MAX (512U * 1024 * 1024)
+
+struct state {
+	char *folder;
+	const struct cluster_config *config; /* borrowed */
+	struct rendered *now;		     /* owned; NULL: nothing yet */
+	struct rendered *before;	     /* still fetched by slow agents */
+	uint64_t generation;
+	struct state_change change;
+	struct str manifest;
+	bool stored;
+};
+
+/* ---- the manifest ---- */
+
+static void
+add_member(struct str *out, const char *key, const char *text)
+{
+	str_addf(out, ",\"%s\":", key);
+	if (text == NULL)
+		str_add(out, "null");
+	else
+		str_add_json(out, text, strlen(text));
+}
+
+static void
+add_stamps(struct str *out, const struct state_change *c)
+{
+	str_addf(out,
+	    ",\"path\":\"%s\",\"stamps\":{\"commit_us\":%llu,"
+	    "\"read_us\":%llu,\"sent_us\":%llu,\"received_us\":%llu,"
+	    "\"rendered_us\":%llu}}\n",
+	    c->structure ? "structure" : "endpoints",
+	    (unsigned long long)c->stamps.commit_us,
+	    (unsigned long long)c->stamps.read_us,
+	    (unsigned long long)c->stamps.sent_us,
+	    (unsigned long long)c->received_us,
+	    (unsigned long long)c->rendered_us);
+}
+
+static void
+build_manifest(struct state *s)
+{
+	const struct cluster_config *c = s->config;
+	struct str *out = &s->manifest;
+	size_t i;
+
+	str_clear(out);
+	str_add(out, "{\"version\":1");
+	add_member(out, "cluster", c->cluster.name);
+	add_member(out, "engine",
+	    c->proxy.engine == ENGINE_NGINX ? "nginx" : "haproxy");
+	str_addf(
+	    out, ",\"generation\":%llu", (unsigned long long)s->generation);
+	add_member(out, "config", s->now->config);
+	str_add(out, ",\n\"files\":[");
+	for (i = 0; i < s->now->files.len; i++) {
+		const struct rendered_file *f = &s->now->files.at[i];
+
+		str_addf(out,
+		    "%s\n{\"path\":\"%s\",\"sha256\":\"%s\","
+		    "\"size\":%zu}",
+		    i == 0 ? "" : ",", f->path, f->sha256, f->len);
+	}
+	str_add(out, "],\n\"listen\":{\"http\":");
+	str_add_json(out, s->now->listen_http, strlen(s->now->listen_http));
+	add_member(out, "https", s->now->listen_https);
+	str_addf(out,
+	    "},\"settings\":{\"worker_shutdown_timeout_ms\":%llu,"
+	    "\"drain_delay_ms\":%llu,\"worker_processes\":%u}",
+	    (unsigned long long)c->nginx.worker_shutdown_timeout_ms,
+	    (unsigned long long)c->proxy.drain_delay_ms,
+	    c->nginx.worker_processes);
+	add_stamps(out, &s->change);
+	must(!out->overflow);
+}
+
+/* ---- what the last run left ---- */
+
+static int
+load_blob(const struct state *s, const char *sha256, struct rendered_file *f)
+{
+	char *path _cleanup_free_ = xasprintf("%s/blobs/%s", s->folder, sha256);
+	char sum[SHA256_HEX_SIZE];
+	STR_AUTO(text, BLOB_MAX);
+
+	if (fs_read(path, &text, NULL) != 0)
+		return -1;
+	sha256_hex(text.p, text.len, sum);
+	if (strcmp(sum, sha256) != 0)
+		return -1;
+	memcpy(f->sha256, sum, sizeof(sum));
+	f->len = text.len;
+	f->text = str_take(&text);
+	return 0;
+}
+
+static int
+load_files(const struct state *s, const json_t *files, struct rendered *r)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach(files, i, file)
+	{
+		const char *path =
+		    json_string_value(json_object_get(file, "path"));
+		const char *sha256 =
+		    json_string_value(json_object_get(file, "sha256"));
+		struct rendered_file *f;
+
+		if (path == NULL || sha256 == NULL || !sha256_is_hex(sha256))
+			return -1;
+		f = vec_add(&r->files);
+		f->path = xstrdup(path);
+		if (load_blob(s, sha256, f) != 0)
+			return -1;
+	}
+	return json_array_size(files) > 0 ? 0 : -1;
+}
+
+static char *
+copy_text(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text == NULL ? NULL : xstrdup(text);
+}
+
+static void
+load(struct state *s)
+{
+	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
+	STR_AUTO(text, MANIFEST_MAX);
+	json_auto_t *j = NULL;
+	const json_t *listen;
+	const char *config;
+	struct rendered *r;
+
+	if (fs_read(path, &text, NULL) != 0)
+		return;
+	j = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
+	config = json_string_value(json_object_get(j, "config"));
+	if (config == NULL || !sha256_is_hex(config))
+		return;
+	r = xcalloc(1, sizeof(*r));
+	listen = json_object_get(j, "listen");
+	memcpy(r->config, config, SHA256_HEX_SIZE);
+	r->listen_http = copy_text(listen, "http");
+	r->listen_https = copy_text(listen, "https");
+	s->generation =
+	    (uint64_t)json_integer_value(json_object_get(j, "generation"));
+	if (r->listen_http == NULL ||
+	    load_files(s, json_object_get(j, "files"), r) != 0) {
+		log_warn("state: %s is not whole; what is rendered next counts "
+			 "on from generation %llu",
+		    path, (unsigned long long)s->generation);
+		rendered_free(r);
+		return;
+	}
+	s->now = r;
+	s->stored = true;
+	build_manifest(s);
+}
+
+struct state *
+state_new(const char *run_dir, const struct cluster_config *c)
+{
+	struct state *s = xcalloc(1, sizeof(*s));
+
+	s->folder = xasprintf("%s/state/%s", run_dir, c->cluster.name);
+	s->config = c;
+	str_init(&s->manifest, MANIFEST_MAX);
+	load(s);
+	return s;
+}
+
+void
+state_free(struct state *s)
+{
+	if (s == NULL)
+		return;
+	rendered_free(s->now);
+	rendered_free(s->before);
+	str_fini(&s->manifest);
+	free(s->folder);
+	free(s);
+}
+
+/* ---- changes ---- */
+
+bool
+state_take(
+    struct state *s, struct rendered *r, const struct state_change *change)
+{
+	if (s->now != NULL && strcmp(s->now->config, r->config) == 0) {
+		rendered_free(r);
+		return false;
+	}
+	rendered_free(s->before);
+	s->before = s->now;
+	s->now = r;
+	s->generation++;
+	s->change = *change;
+	s->stored = false;
+	build_manifest(s);
+	return true;
+}
+
+void
+state_learn(struct state *s, const char *config, uint64_t n)
+{
+	if (s->now == NULL || n <= s->generation ||
+	    strcmp(config, s->now->config) != 0)
+		return;
+	log_info("generation %llu is generation %llu again: a proxy serves "
+		 "these very bytes",
+	    (unsigned long long)s->generation, (unsigned long long)n);
+	s->generation = n;
+	s->stored = false;
+	build_manifest(s);
+}
+
+static bool
+is_needed(const struct state *s, const char *sha256)
+{
+	size_t i;
+
+	for (i = 0; i < s->now->files.len; i++) {
+		if (strcmp(s->now->files.at[i].sha256, sha256) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Blobs of configurations that are gone; failing is told and harmless. */
+static void
+sweep(const struct state *s, const char *folder)
+{
+	DIR *d = opendir(folder);
+	struct dirent *entry;
+
+	if (d == NULL)
+		return;
+	while ((entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] == '.' || is_needed(s, entry->d_name))
+			continue;
+		if (unlinkat(dirfd(d), entry->d_name, 0) != 0)
+			log_debug(
+			    "state: %s: %s", entry->d_name, strerror(errno));
+	}
+	(void)closedir(d);
+}
+
+int
+state_store(struct state *s, struct error *e)
+{
+	char *folder _cleanup_free_ = xasprintf("%s/blobs", s->folder);
+	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
+	size_t i;
+
+	if (s->stored || s->now == NULL)
+		return 0;
+	if (fs_mkdirs(folder, 0750, e) != 0)
+		return -1;
+	for (i = 0; i < s->now->files.len; i++) {
+		const struct rendered_file *f = &s->now->files.at[i];
+		char *blob _cleanup_free_ =
+		    xasprintf("%s/%s", folder, f->sha256);
+		struct stat st;
+
+		if (stat(blob, &st) == 0 && (size_t)st.st_size == f->len)
+			continue;
+		if (fs_write(blob, f->text, f->len, 0640, e) != 0)
+			return -1;
+	}
+	if (fs_write(path, s->manifest.p, s->manifest.len, 0640, e) != 0)
+		return -1;
+	s->stored = true;
+	sweep(s, folder);
+	return 0;
+}
+
+/* ---- questions ---- */
+
+uint64_t
+state_generation(const struct state *s)
+{
+	return s->generation;
+}
+
+const char *
+state_config(const struct state *s)
+{
+	return s->now == NULL ? "" : s->now->config;
+}
+
+const struct state_change *
+state_last_change(const struct state *s)
+{
+	return &s->change;
+}
+
+const struct str *
+state_manifest(const struct state *s)
+{
+	return &s->manifest;
+}
+
+const char *
+state_blob(const struct state *s, const char *sha256, size_t *ret_len)
+{
+	const struct rendered *all[] = { s->now, s->before };
+	size_t i, k;
+
+	for (k = 0; k < countof(all); k++) {
+		for (i = 0; all[k] != NULL && i < all[k]->files.len; i++) {
+			const struct rendered_file *f = &all[k]->files.at[i];
+
+			if (strcmp(f->sha256, sha256) == 0) {
+				*ret_len = f->len;
+				return f->text;
+			}
+		}
+	}
+	return NULL;
+}
+
+void
+state_files(const struct state *s, struct str *out)
+{
+	size_t i;
+
+	str_addf(out, "{\"generation\":%llu,\"config\":\"%s\",\"files\":[",
+	    (unsigned long long)s->generation, state_config(s));
+	for (i = 0; s->now != NULL && i < s->now->files.len; i++) {
+		const struct rendered_file *f = &s->now->files.at[i];
+
+		str_addf(out,
+		    "%s\n{\"path\":\"%s\",\"text\":", i == 0 ? "" : ",",
+		    f->path);
+		str_add_json(out, f->text, f->len);
+		str_addc(out, '}');
+	}
+	str_add(out, "]}\n");
+}

@@ -1,0 +1,59 @@
+/*
+ * The configuration in force, in memory and on disk: its generation, its
+ * manifest, its files by hash.
+ *
+ * run_dir/state/NAME/ has manifest.json and blobs/SHA256: a restarted
+ * extension serves them at once, and gives the same bytes the same
+ * generation.
+ */
+#ifndef EXTENSION_STATE_H
+#define EXTENSION_STATE_H
+
+#include "base/error.h"
+#include "bus/message.h"
+#include "config/config.h"
+#include "render.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct state;
+
+struct state_change {
+	/* When what led to it was seen; all but the first two by us. */
+	struct bus_stamps stamps;
+	uint64_t received_us;
+	uint64_t rendered_us;
+	bool structure; /* more than addresses changed */
+};
+
+/* Finds what the last run left; a damaged state is as none. */
+struct state *state_new(const char *run_dir, const struct cluster_config *c);
+void state_free(struct state *s);
+
+/*
+ * Takes 'r' as what should be in force.  True: the bytes differ from before,
+ * and the generation has gone up.
+ */
+bool state_take(
+    struct state *s, struct rendered *r, const struct state_change *change);
+/*
+ * Writes to disk what is not there yet.  Until that succeeds the last state
+ * on disk stays whole.
+ */
+int state_store(struct state *s, struct error *e) _warn_unused_;
+/* An agent says that generation 'n' is 'config': nothing counts backwards. */
+void state_learn(struct state *s, const char *config, uint64_t n);
+
+uint64_t state_generation(const struct state *s); /* 0: nothing yet */
+const char *state_config(const struct state *s);  /* "" : nothing yet */
+const struct state_change *state_last_change(const struct state *s);
+/* The manifest as agents get it; "" while there is none. */
+const struct str *state_manifest(const struct state *s);
+/* A file of this or the last configuration by hash; NULL: unknown. */
+const char *
+state_blob(const struct state *s, const char *sha256, size_t *ret_len);
+/* {"generation":N,"config":HASH,"files":[{"path","text"},...]} */
+void state_files(const struct state *s, struct str *out);
+
+#endif
