@@ -25,7 +25,7 @@ add_key(struct str *path, const char *key)
 
 	if (path->len > 0)
 		str_addc(path, '.');
-	for (i = 0; key[i] != '\0' && i < 128; i++)
+	for (i = 0; i < 128 && key[i] != '\0'; i++)
 		str_addc(path,
 		    key[i] > 0x20 && key[i] < 0x7f && key[i] != '"' ? key[i]
 								    : '?');

@@ -391,38 +391,35 @@ apply_defaults(struct labels *l)
  * before the first wrong one: so the error told is the first in label order.
  */
 static int
-read_all(struct label_reader *r, struct finding *ret_error)
+read_all(struct label_reader *r)
 {
-	struct finding found;
+	struct finding *ret_error = r->error;
 	enum label_id id, wrong = LABEL_COUNT;
 
-	r->error = &found;
 	/* A service that was moved to our labels may keep the old ones. */
 	if ((own_label(r->service, LABEL_HOSTS) == NULL ||
 		own_label(r->service, LABEL_PORT) == NULL) &&
-	    label_old_read(r) != 0) {
-		*ret_error = found;
+	    label_old_read(r) != 0)
 		return -1;
-	}
 	for (id = 0; id < LABEL_COUNT; id++) {
 		turn_to(r, id);
 		if (read_label(r) == 0)
 			continue;
 		r->wrong |= 1ULL << id;
-		if (wrong == LABEL_COUNT) {
-			*ret_error = found;
+		if (wrong == LABEL_COUNT)
 			wrong = id;
-		} else {
-			finding_fini(&found);
-		}
+		else
+			finding_fini(&r->later);
+		r->error = &r->later;
 	}
 	for (id = 0; id < wrong; id++) {
 		turn_to(r, id);
 		if (check_label(r) == 0)
 			continue;
-		if (wrong < LABEL_COUNT)
+		if (r->error != ret_error) {
 			finding_fini(ret_error);
-		*ret_error = found;
+			*ret_error = r->later;
+		}
 		return -1;
 	}
 	return wrong < LABEL_COUNT ? -1 : 0;
@@ -433,12 +430,15 @@ labels_parse(const struct service *s, struct labels *ret,
     struct findings *remarks, struct finding *ret_error)
 {
 	struct label_reader r = {
-		.service = s, .ret = ret, .remarks = remarks
+		.service = s,
+		.ret = ret,
+		.remarks = remarks,
+		.error = ret_error,
 	};
 	int rc;
 
 	*ret = (struct labels){ 0 };
-	rc = read_all(&r, ret_error);
+	rc = read_all(&r);
 	apply_defaults(ret);
 	remark_unknown(&r);
 	if (rc == 0)

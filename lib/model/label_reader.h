@@ -34,6 +34,7 @@ struct label_reader {
 	struct labels *ret;
 	struct findings *remarks;
 	struct finding *error;
+	struct finding later;	   /* further ones, told to nobody */
 	uint64_t wrong;		   /* bits of those that did not parse */
 	enum label_id id;	   /* the one being read */
 	const struct label *label; /* its key and value; NULL if absent */

@@ -78,7 +78,7 @@ split_url(struct label_reader *r, const struct label_span *s, struct url *ret)
 static int
 check_host(struct label_reader *r, const struct label_span *s)
 {
-	struct error e;
+	struct error e = { .code = 0 };
 	size_t offset;
 
 	if (label_check_host(s->p, s->len, false, &offset, &e) != 0)

@@ -380,7 +380,7 @@ read_port(struct label_reader *r, struct label_span v)
 static int
 read_ssl_backend_name(struct label_reader *r, struct label_span v)
 {
-	struct error e;
+	struct error e = { .code = 0 };
 	size_t offset;
 
 	if (label_check_host(v.p, v.len, false, &offset, &e) != 0)
