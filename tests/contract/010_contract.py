@@ -5,6 +5,7 @@ a private real engine, side by side, must look the same.
 """
 
 import threading
+import traceback
 
 import engine
 import scenario
@@ -20,6 +21,7 @@ def play(name, target):
         RECORDS[name] = scenario.run(target)
     except Exception as error:  # told by the tests below
         RECORDS[name] = error
+        tap.note("%s: %s" % (name, traceback.format_exc()))
 
 
 def prepare():
@@ -42,7 +44,7 @@ def prepare():
 def both():
     for name in ("real", "fake"):
         if isinstance(RECORDS[name], Exception):
-            raise RECORDS[name]
+            raise AssertionError("no record of the %s engine" % name)
     return RECORDS["real"], RECORDS["fake"]
 
 

@@ -53,7 +53,11 @@ def merge(one, two):
         return out
     if isinstance(one, list) and isinstance(two, list):
         return ["list", merge(one[1], two[1])]
-    return "|".join(sorted({str(one), str(two)}))
+    kinds = set()
+    for part in (one, two):
+        kinds |= set(part.split("|")) if isinstance(part, str) else {
+            "object" if isinstance(part, dict) else "list"}
+    return "|".join(sorted(kinds))
 
 
 def flat(value, path=""):
@@ -458,11 +462,6 @@ def kinds(record):
         task["Status"]["State"], task["DesiredState"],
         task["Status"]["Err"], task["Status"]["Message"],
         "NodeID" in task]
-    if hasattr(engine, "sim"):
-        for _ in range(2):
-            engine.wait_running("crash", 1)
-            engine.sim("POST", "/tasks/%s/fail"
-                       % engine.running("crash")[0]["ID"])
     failed = procs.wait_for(lambda: (lambda l: l if len(l) == 2 else None)([
         t for t in engine.tasks("crash")
         if t["Status"]["State"] == "failed" and
@@ -494,6 +493,75 @@ def kinds(record):
             "DELETE", "/networks/" + n).status == 204, 20)
 
 
+ACTIONS = {"pause": "paused", "continue": "updating",
+           "rollback": "rollback_completed"}
+
+
+def env_of(spec):
+    return spec.get("TaskTemplate", {}).get("ContainerSpec", {}).get("Env")
+
+
+def failing(record):
+    """Updates whose tasks fail, with each failure action; rollback by hand."""
+    engine = record.engine
+
+    def status(name):
+        return engine.get("/services/" + name).get("UpdateStatus", {})
+
+    def wait_state(name, state):
+        procs.wait_for(lambda: status(name).get("State") == state, 30,
+                       "%s to be %s" % (name, state), step=0.05)
+
+    def set_env(name, text):
+        engine.update_service(name, lambda spec: spec["TaskTemplate"][
+            "ContainerSpec"].update({"Env": [text]}))
+    for action in ACTIONS:
+        engine.create_service(
+            action, networks=["one"], env=["VERSION=1"],
+            UpdateConfig={"FailureAction": action, "Order": "start-first",
+                          "Parallelism": 1, "Monitor": 2000000000},
+            RollbackConfig={"Parallelism": 1, "Monitor": 100000000},
+            TaskTemplate={"RestartPolicy": {"Condition": "any",
+                                            "Delay": 600000000000}})
+    engine.create_service("back", networks=["one"], env=["VERSION=1"],
+                          UpdateConfig={"Monitor": 100000000},
+                          RollbackConfig={"Monitor": 100000000})
+    for name in list(ACTIONS) + ["back"]:
+        engine.wait_running(name, 1)
+    service = engine.get("/services/back")
+    record.call("nothing to roll back to", "POST",
+                "/services/%s/update" % service["ID"], service["Spec"],
+                query={"version": service["Version"]["Index"],
+                       "rollback": "previous"})
+    for name in ACTIONS:
+        set_env(name, "DIE_AFTER_MS=200")
+    set_env("back", "VERSION=2")
+    for name, state in ACTIONS.items():
+        procs.wait_for(lambda n=name: [
+            t for t in engine.tasks(n)
+            if t["Status"]["State"] == "failed"], 30, step=0.02)
+        wait_state(name, state)
+        service = engine.get("/services/" + name)
+        record.facts["failed update, " + name] = [
+            service["UpdateStatus"]["State"],
+            record.plain(service["UpdateStatus"]["Message"]),
+            sorted(service["UpdateStatus"]), env_of(service["Spec"]),
+            env_of(service.get("PreviousSpec", {}))]
+        record.shapes["service after failed update, " + name] = flat(
+            shape(service))
+    wait_state("back", "completed")
+    engine.update_service("back", lambda spec: None,
+                          query={"rollback": "previous"})
+    wait_state("back", "rollback_completed")
+    service = engine.get("/services/back")
+    record.facts["rolled back by hand"] = [
+        env_of(service["Spec"]), env_of(service.get("PreviousSpec", {})),
+        record.plain(service["UpdateStatus"]["Message"])]
+    for name in list(ACTIONS) + ["back"]:
+        engine.remove_service(name)
+    procs.wait_for(lambda: not engine.tasks(), 30, step=0.05)
+
+
 def simplify(events):
     """Events by object: (type, name) -> [(action, attributes)]."""
     out = {}
@@ -503,8 +571,14 @@ def simplify(events):
             continue
         attributes = dict(event["Actor"]["Attributes"])
         name = attributes.pop("name")
-        out.setdefault((event["Type"], name), []).append(
-            (event["Action"], sorted(attributes.items())))
+        entry = (event["Action"], sorted(attributes.items()))
+        known = out.setdefault((event["Type"], name), [])
+        known.append(entry)
+        # The real engine's allocator and its updater race: whether the
+        # endpoint or "updating" is told first is nobody's promise.
+        if entry == ("update", []) and len(known) > 1 and known[-2] == (
+                "update", [("updatestate.new", "updating")]):
+            known[-2], known[-1] = known[-1], known[-2]
     return out
 
 
@@ -524,6 +598,7 @@ def run(engine):
     rolling(record, "stop-first", 2)
     rolling(record, "start-first", 3)
     scaling(record)
+    failing(record)
     kinds(record)
     stream.wait(lambda e: e["Type"] == "network" and e["Action"] == "remove"
                 and e["Actor"]["Attributes"]["name"] == "two")

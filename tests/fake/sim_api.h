@@ -71,6 +71,6 @@ struct sim_service *sim_service_make(
 struct sim_blob *sim_blob_make(struct sim *s, enum sim_kind kind,
     const json_t *request, struct error *e) _warn_unused_;
 /* Puts a normalized spec into force; takes it. */
-void sim_service_put_spec(struct sim_service *v, json_t *spec);
+void sim_service_put_spec(struct sim_service *v, json_t *spec, bool rollback);
 
 #endif

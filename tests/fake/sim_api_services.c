@@ -53,13 +53,13 @@ sim_api_service_inspect(struct sim_call *c)
 
 /* What a new spec sets going; the version has been counted already. */
 static void
-spec_in_force(struct sim_service *v)
+spec_in_force(struct sim_service *v, bool rollback)
 {
 	if (sim_spec_allocate(v->sim, v)) {
 		sim_store_touch(v->sim, &v->o);
 		sim_events_tell(v->sim, &v->o, "update", "");
 	}
-	sim_update_start(v, false);
+	sim_update_start(v, rollback ? SIM_ROLLBACK_BY_HAND : SIM_FORWARD);
 	sim_orch_reconcile(v);
 	sim_vip_refresh(v);
 }
@@ -88,7 +88,7 @@ sim_service_make(struct sim *s, const json_t *request, struct error *e)
 	sim_store_add(s, &v->o, SIM_SERVICE, xstrdup(name));
 	sim_spec_apply(v);
 	sim_events_tell(s, &v->o, "create", "");
-	spec_in_force(v);
+	spec_in_force(v, false);
 	return v;
 }
 
@@ -108,8 +108,21 @@ sim_api_service_create(struct sim_call *c)
 		sim_api_created(c, "ID", v->o.id);
 }
 
+static void
+add_rollback_states(struct str *more, struct sim_service *v, bool rollback)
+{
+	const char *old =
+	    json_string_value(json_object_get(v->status, "State"));
+
+	if (!rollback)
+		return;
+	str_add(more, ",\"updatestate.new\":\"rollback_started\"");
+	if (old != NULL)
+		str_addf(more, ",\"updatestate.old\":\"%s\"", old);
+}
+
 void
-sim_service_put_spec(struct sim_service *v, json_t *spec)
+sim_service_put_spec(struct sim_service *v, json_t *spec, bool rollback)
 {
 	uint64_t old = v->replicas;
 	bool was_replicated = v->mode == SERVICE_REPLICATED;
@@ -118,8 +131,9 @@ sim_service_put_spec(struct sim_service *v, json_t *spec)
 	json_decref(v->previous);
 	v->previous = v->spec;
 	v->spec = spec;
+	add_rollback_states(&more, v, rollback);
 	json_decref(v->status);
-	v->status = NULL;
+	v->status = rollback ? sim_update_by_hand_status(v) : NULL;
 	sim_spec_apply(v);
 	sim_store_touch(v->sim, &v->o);
 	if (was_replicated && v->mode == SERVICE_REPLICATED &&
@@ -128,7 +142,7 @@ sim_service_put_spec(struct sim_service *v, json_t *spec)
 		    ",\"replicas.new\":\"%llu\",\"replicas.old\":\"%llu\"",
 		    (unsigned long long)v->replicas, (unsigned long long)old);
 	sim_events_tell(v->sim, &v->o, "update", more.p);
-	spec_in_force(v);
+	spec_in_force(v, rollback);
 }
 
 /* The same "Mode" kind, by its only member. */
@@ -151,6 +165,7 @@ sim_api_service_update(struct sim_call *c)
 {
 	json_t *body = sim_api_body(c), *spec;
 	const char *rollback = sim_api_query(c, "rollback");
+	bool by_hand = rollback != NULL && strcmp(rollback, "previous") == 0;
 	struct sim_object *o;
 	struct sim_service *v;
 	struct error e;
@@ -163,8 +178,14 @@ sim_api_service_update(struct sim_call *c)
 		return;
 	}
 	v = service_of(o);
-	if (rollback != NULL && strcmp(rollback, "previous") == 0 &&
-	    v->previous != NULL)
+	if (by_hand && v->previous == NULL) {
+		sim_api_error(c, 400,
+		    "rpc error: code = FailedPrecondition desc = service %s "
+		    "does not have a previous spec",
+		    c->id);
+		return;
+	}
+	if (by_hand)
 		body = v->previous;
 	spec = sim_spec_normalize(c->sim, body, &e);
 	if (spec == NULL) {
@@ -186,7 +207,7 @@ sim_api_service_update(struct sim_call *c)
 		    "rpc error: code = Unimplemented desc = service mode "
 		    "change is not allowed");
 	else {
-		sim_service_put_spec(v, spec);
+		sim_service_put_spec(v, spec, by_hand);
 		sim_api_json(c, 200, "{\"Warnings\":null}\n", 18);
 		return;
 	}

@@ -326,6 +326,18 @@ sim_app_start(struct sim_task *t, struct error *e)
 	return 0;
 }
 
+uint64_t
+sim_app_lifetime_ms(const struct sim_task *t)
+{
+	const char *text = env_of(t, "DIE_AFTER_MS");
+	uint32_t ms;
+
+	if (text == NULL ||
+	    parse_u32(text, strlen(text), 1, 86400000, &ms, NULL) != 0)
+		return 0;
+	return ms;
+}
+
 static void
 on_drained(void *arg)
 {

@@ -22,6 +22,11 @@ int sim_app_start(struct sim_task *t, struct error *e) _warn_unused_;
  * the end of its grace period (ignore); then sim_task_stopped().
  */
 void sim_app_stop(struct sim_task *t);
+/*
+ * How long the process lives, from environment DIE_AFTER_MS; 0: until it is
+ * stopped.
+ */
+uint64_t sim_app_lifetime_ms(const struct sim_task *t);
 /* Gone, without another word. */
 void sim_app_kill(struct sim_task *t);
 /* The port that the service's tasks answer on first. */

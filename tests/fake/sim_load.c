@@ -106,7 +106,7 @@ on_churn(uv_timer_t *timer)
 	text = xasprintf("%llu", (unsigned long long)l->turn);
 	(void)json_object_set_new(labels, "churn", json_string(text));
 	free(text);
-	sim_service_put_spec(v, spec);
+	sim_service_put_spec(v, spec, false);
 }
 
 int

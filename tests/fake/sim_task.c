@@ -179,10 +179,13 @@ step(struct sim_task *t)
 		return;
 	}
 	set_state(t, steps[i].state, steps[i].message);
-	if (t->state == TASK_RUNNING)
-		sim_orch_task_changed(t);
-	else
+	if (t->state != TASK_RUNNING) {
 		go_on(t);
+		return;
+	}
+	if (sim_app_lifetime_ms(t) > 0)
+		after(t, sim_app_lifetime_ms(t));
+	sim_orch_task_changed(t);
 }
 
 static void
@@ -205,6 +208,10 @@ on_timer(uv_timer_t *timer)
 			t->exit_code = 137;
 			die(t, TASK_SHUTDOWN, "shutdown");
 		}
+		return;
+	}
+	if (t->state == TASK_RUNNING) {
+		sim_task_exit(t, 1);
 		return;
 	}
 	if (t->state == TASK_READY && t->desired == TASK_READY) {

@@ -116,6 +116,16 @@ tell_status(struct sim_service *v, const char *state, const char *message,
 	sim_events_tell(v->sim, &v->o, "update", more.p);
 }
 
+json_t *
+sim_update_by_hand_status(struct sim_service *v)
+{
+	STR_AUTO(now, 64);
+
+	sim_render_time(&now, sim_now(v->sim));
+	return json_pack("{s:s,s:s,s:s}", "State", "rollback_started",
+	    "StartedAt", now.p, "Message", "manually requested rollback");
+}
+
 static void
 finish(struct sim_update *u)
 {
@@ -216,8 +226,9 @@ worker_go(struct worker *w)
 }
 
 static void
-start(struct sim_service *v, bool rollback, size_t outdated)
+start(struct sim_service *v, enum sim_update_kind kind, size_t outdated)
 {
+	bool rollback = kind != SIM_FORWARD;
 	const char *section = rollback ? "RollbackConfig" : "UpdateConfig";
 	json_t *config = json_object_get(v->spec, section);
 	json_t *parallel = json_object_get(config, "Parallelism");
@@ -243,16 +254,21 @@ start(struct sim_service *v, bool rollback, size_t outdated)
 		width = (size_t)json_integer_value(parallel);
 	if (width == 0 || width > outdated)
 		width = outdated;
+	if (width == 0) {
+		width = 1;
+		u->monitor_ms = 0;
+	}
 	u->workers_len = width;
 	u->workers = xcalloc(width, sizeof(*u->workers));
 	u->open_timers = width + 1;
 	must(uv_timer_init(&v->sim->loop, &u->monitor) == 0);
 	u->monitor.data = u;
-	tell_status(v, rollback ? "rollback_started" : "updating",
-	    rollback ? "update rolled back due to failure or early "
-		       "termination of task"
-		     : "update in progress",
-	    true, false);
+	if (kind != SIM_ROLLBACK_BY_HAND)
+		tell_status(v, rollback ? "rollback_started" : "updating",
+		    rollback ? "update rolled back due to failure or early "
+			       "termination of task"
+			     : "update in progress",
+		    true, false);
 	for (size_t i = 0; i < width; i++) {
 		struct worker *w = &u->workers[i];
 
@@ -265,7 +281,7 @@ start(struct sim_service *v, bool rollback, size_t outdated)
 }
 
 void
-sim_update_start(struct sim_service *v, bool rollback)
+sim_update_start(struct sim_service *v, enum sim_update_kind kind)
 {
 	size_t outdated = 0;
 
@@ -276,25 +292,21 @@ sim_update_start(struct sim_service *v, bool rollback)
 		    !sim_task_is_dead(t) && !sim_spec_task_is_current(v, t);
 	}
 	sim_update_cancel(v);
-	if (outdated > 0)
-		start(v, rollback, outdated);
-	else if (rollback)
-		tell_status(
-		    v, "rollback_completed", "rollback completed", true, true);
+	if (outdated > 0 || kind != SIM_FORWARD)
+		start(v, kind, outdated);
 }
 
 static void
 roll_back(struct sim_service *v)
 {
-	json_t *spec = v->spec;
-
 	if (v->previous == NULL)
 		return;
+	json_decref(v->spec);
 	v->spec = v->previous;
-	v->previous = spec;
+	v->previous = NULL;
 	sim_spec_apply(v);
 	(void)sim_spec_allocate(v->sim, v);
-	sim_update_start(v, true);
+	sim_update_start(v, SIM_ROLLBACK);
 	sim_orch_reconcile(v);
 	sim_vip_refresh(v);
 }
