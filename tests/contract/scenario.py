@@ -129,7 +129,7 @@ class Watcher(threading.Thread):
             for gone in set(self.tasks) - set(now):
                 self.log.append((seen, gone, None, "gone"))
             self.tasks = now
-            time.sleep(0.005)
+            self.stopping.wait(0.005)
         connection.close()
 
     def finish(self):

@@ -60,30 +60,19 @@ version_of(const struct sim_task *t)
 
 /* Ports in a comma list; false when there is none in it. */
 static bool
-add_ports(struct sim_task *t, const char *text)
+add_ports(struct sim_task *t, const char *list)
 {
-	bool any = false;
+	char *copy _cleanup_free_ = xstrdup(list != NULL ? list : "");
+	char *save = NULL;
+	uint32_t port;
+	size_t before = t->listen_ports.len;
 
-	while (text != NULL && *text != '\0') {
-		size_t len = strcspn(text, ",");
-		const char *start = text + strspn(text, " \t");
-		size_t blank = (size_t)(start - text);
-		uint32_t port;
-
-		if (len >= blank) {
-			size_t end = len - blank;
-
-			while (end > 0 && start[end - 1] == ' ')
-				end--;
-			if (parse_u32(start, end, 1, 65535, &port, NULL) == 0) {
-				vec_push(&t->listen_ports, (uint16_t)port);
-				any = true;
-			}
-		}
-		text += len;
-		text += *text == ',';
+	for (char *word = strtok_r(copy, ", \t", &save); word != NULL;
+	     word = strtok_r(NULL, ", \t", &save)) {
+		if (parse_u32(word, strlen(word), 1, 65535, &port, NULL) == 0)
+			vec_push(&t->listen_ports, (uint16_t)port);
 	}
-	return any;
+	return t->listen_ports.len > before;
 }
 
 static void
