@@ -43,6 +43,8 @@ def environment(build):
     env["PYTHONPATH"] = os.path.join(TESTS, "lib")
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+    env.setdefault("LSAN_OPTIONS", "print_suppressions=0:suppressions="
+                   + os.path.join(TESTS, "lsan.supp"))
     env["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
     return env
 
