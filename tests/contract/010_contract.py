@@ -93,6 +93,17 @@ def versions_and_filters_behave_the_same():
 
 
 @tap.test
+def snapshots_of_both_render_to_a_configuration_that_nginx_takes():
+    for record in both():
+        accepted, rejected, networks, checked = record.facts["rendered"]
+        tap.equal(accepted, [["web", "task", "two",
+                              [["web.example", "/", 2]], []]])
+        tap.equal(rejected, [])
+        tap.equal(networks, ["two"])
+        tap.equal(checked, "good")
+
+
+@tap.test
 def events_of_each_object_come_in_the_same_order():
     real, fake = both()
     compare(scenario.simplify(real.events), scenario.simplify(fake.events),

@@ -7,6 +7,8 @@ order, and the steps that tasks take.
 import base64
 import json
 import re
+import shutil
+import subprocess
 import threading
 import time
 
@@ -259,6 +261,39 @@ def objects(record):
         n for n in record.engine.get("/networks") if n["Scope"] == "swarm"]))
 
 
+def rendered(engine):
+    """What our own renderer and nginx make of the engine's snapshot."""
+    folder = procs.TempDir()
+    try:
+        with open(folder.join("snapshot.json"), "w") as file:
+            json.dump(engine.snapshot(), file)
+        with open(folder.join("blue.ini"), "w") as file:
+            file.write("[cluster]\n")
+        done = subprocess.run(
+            [procs.binary("proxyctl"), "render", "--cluster",
+             folder.join("blue.ini"), "--snapshot",
+             folder.join("snapshot.json"), "--listen", "127.0.0.1:20990",
+             "--out", folder.join("out")], capture_output=True, text=True,
+            check=False)
+        if done.returncode != 0:
+            return done.stderr
+        with open(folder.join("out", "report.json")) as file:
+            report = json.load(file)
+        out = [[s["service"], s["mode"], s["network"],
+                [[r["host"], r["path"], len(r["upstreams"])]
+                 for r in s["routes"]], s["remarks"]]
+               for s in report["accepted"]]
+        nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin")
+        checked = subprocess.run(
+            [nginx, "-t", "-p", folder.join("out"), "-c", "nginx.conf"],
+            capture_output=True, text=True, check=False) if nginx else None
+        return [out, report["rejected"],
+                [n["name"] for n in report["needs"]["networks"]],
+                checked.stderr if checked and checked.returncode else "good"]
+    finally:
+        folder.remove()
+
+
 def services(record):
     """Create, inspect, list, update with and without the right version."""
     call, engine = record.call, record.engine
@@ -267,7 +302,9 @@ def services(record):
     mount = {"Name": "thing", "UID": "0", "GID": "0", "Mode": 0o444}
     spec = engine.service_spec(
         "web", networks=["one", "two"], replicas=2,
-        labels={"com.docker.lb.port": "8080"}, env=["VERSION=1"],
+        labels={"com.docker.lb.port": "8080",
+                "com.docker.lb.hosts": "web.example",
+                "com.docker.lb.network": "two"}, env=["VERSION=1"],
         UpdateConfig={"Parallelism": 1, "Monitor": 1000000000},
         ContainerSpec={
             "Secrets": [{"File": mount, "SecretID": secret,
@@ -303,6 +340,7 @@ def services(record):
         len(engine.get("/networks", {"filters": {"name": ["on"]}})),
         len(engine.get("/secrets", {"filters": {"name": ["thi"]}})),
     ]
+    record.facts["rendered"] = rendered(engine)
     call("remove network in use", "DELETE", "/networks/one")
     call("remove secret in use", "DELETE", "/secrets/thing")
     call("remove config in use", "DELETE", "/configs/thing")
