@@ -177,8 +177,8 @@ faulty_start(struct faulty *f, uv_loop_t *loop, const char *address)
 	must(uv_pipe_init(loop, &f->listener, 0) == 0);
 	must(uv_pipe_open(&f->listener, fd) == 0);
 	f->listener.data = f;
-	must(uv_listen((uv_stream_t *)&f->listener, 511, faulty_on_connection) ==
-	    0);
+	must(uv_listen(
+		 (uv_stream_t *)&f->listener, 511, faulty_on_connection) == 0);
 }
 
 static inline void
