@@ -315,6 +315,30 @@ check_names(const struct token_reader *t, struct error *e)
 	return 0;
 }
 
+/* Our page, nobody's path, or to another place with the URI kept. */
+static int
+check_return(const struct token_reader *t, struct error *e)
+{
+	const char *code = token_word(t, 1);
+	const char *text = t->words.len > 2 ? token_word(t, 2) : "";
+	const char *tail = strstr(text, "$request_uri");
+	bool moves = strcmp(code, "302") == 0 || strcmp(code, "308") == 0;
+
+	if (!moves && strcmp(code, "503") != 0 && strcmp(code, "404") != 0)
+		return refuse(t, "code", e);
+	if (!moves)
+		return *text == '\0' ||
+			strcmp(text, "$bulkhead_unavailable") == 0
+		    ? 0
+		    : refuse(t, "text", e);
+	if (tail == NULL || strcmp(tail, "$request_uri") != 0)
+		return refuse(t, "URI", e);
+	if (strcmp(code, "308") == 0 &&
+	    strncmp(text, "https://$host", strlen("https://$host")) != 0)
+		return refuse(t, "place", e);
+	return 0;
+}
+
 static int
 check_words(
     const struct token_reader *t, const struct directive *d, struct error *e)
@@ -336,6 +360,8 @@ check_words(
 	    !is_one_of(token_word(t, 1), strlen(token_word(t, 1)), includes,
 		countof(includes)))
 		return refuse(t, "include", e);
+	if (strcmp(d->name, "return") == 0)
+		return check_return(t, e);
 	/* The one condition there is, with the one thing in it. */
 	if (strcmp(d->name, "if") == 0 &&
 	    (strcmp(token_word(t, 1), "($bulkhead_scheme") != 0 ||

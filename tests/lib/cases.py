@@ -10,10 +10,10 @@ import collections
 import json
 import os
 import re
+import select
 import socket
 import ssl
 import subprocess
-import time
 
 import backends
 import h2
@@ -297,7 +297,7 @@ def check(what, got, wanted):
     """Equal; None: absent; "~PATTERN": found; a list: one of them."""
     if isinstance(wanted, str) and wanted.startswith("~"):
         good = got is not None and re.search(wanted[1:], got)
-    elif isinstance(wanted, list):
+    elif isinstance(wanted, list) and not isinstance(got, list):
         good = got in wanted
     else:
         good = got == wanted
@@ -461,7 +461,11 @@ class Served:
     def check_websocket(self, request, client):
         check("websocket", client.file.readline().decode().split()[0],
               request["websocket"])
-        time.sleep(request.get("idle", 0))
+        if "idle" in request:
+            # Were it closed meanwhile, that would end the wait.
+            ready, _, _ = select.select([client.sock], [], [],
+                                        request["idle"])
+            check("idle connection", ready, [])
         client.sock.sendall(b"ping over it\n")
         check("echo", client.file.readline(), b"ping over it\n")
 
