@@ -280,6 +280,12 @@ on_key(struct scanner *sc, const char *s, size_t len)
 	return true;
 }
 
+static bool
+ends_name(char c)
+{
+	return c == '=' || c == ':' || c == ' ' || c == '\t' || c == ']';
+}
+
 /* An indented line that somebody meant as a key or section of its own. */
 static bool
 is_misplaced(struct scanner *sc, const char *s, size_t len)
@@ -287,7 +293,7 @@ is_misplaced(struct scanner *sc, const char *s, size_t len)
 	char *name _cleanup_free_ = NULL;
 	size_t n = 0;
 
-	while (n < len && memchr("=: \t]", s[n], 5) == NULL)
+	while (n < len && !ends_name(s[n]))
 		n++;
 	if (s[0] == '[') {
 		name = xmemdup0(s + 1, n > 0 ? n - 1 : 0);

@@ -54,14 +54,12 @@ run_at_once(struct http_server *s)
 static void
 set_timer(struct http_server *s)
 {
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
 
 	(void)uv_idle_stop(&s->idle);
-	if (s->again)
-		run_at_once(s);
-	else if (MHD_get_timeout(s->daemon, &ms) != MHD_YES)
+	if (!s->again && MHD_get_timeout(s->daemon, &ms) != MHD_YES)
 		(void)uv_timer_stop(&s->timer);
-	else if (ms == 0)
+	else if (s->again || ms == 0)
 		run_at_once(s);
 	else
 		(void)uv_timer_start(&s->timer, on_timer, ms, 0);

@@ -51,7 +51,8 @@ def check(path):
             if kind == '"' and name.startswith("..") \
                     and parts[0] in PROGRAMS and parts[1] != "agent":
                 yield where + "reaches out of its folder: " + name
-            if path.endswith(".h") and name.startswith(HIDDEN):
+            if path.endswith(".h") and name.startswith(HIDDEN) \
+                    and not path.endswith("_internal.h"):
                 yield where + "a header pulls in " + name
             if PURE.match(path) and name.startswith(IMPURE):
                 yield where + "pure code includes " + name
