@@ -217,8 +217,7 @@ lint-cppcheck:
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -Ilib \
 		--enable=warning,portability --suppress=missingIncludeSystem \
 		--suppress=nullPointerArithmetic --suppress=invalidPrintfArgType_sint \
-		-D_GNU_SOURCE '-Djson_object_foreach(o,k,v)=for(k=f(o),v=g(o);k;k=f(o))' \
-		'-Djson_array_foreach(a,i,v)=for(i=0,v=g(a);i<h(a);i++)' -j$(JOBS) lib supervisor extension proxyctl
+		-D_GNU_SOURCE --include=tests/lint/cppcheck.h -j$(JOBS) lib supervisor extension proxyctl
 
 .PHONY: format
 format: ## clang-format over the tree
