@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""make bench: figures, each beside what it is compared with, in one run.
+
+One line each.  These machines are shared: compare within a run, not between
+runs.  --only NAME runs one part.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--build", required=True)
+parser.add_argument("--only", default="")
+parser.add_argument("--rounds", type=int, default=40)
+ARGS = parser.parse_args()
+os.environ["BULKHEAD_BUILD"] = os.path.abspath(ARGS.build)
+
+import bulkhead  # noqa: E402
+import engine  # noqa: E402
+import httpc  # noqa: E402
+import procs  # noqa: E402
+from bulkhead import lb  # noqa: E402
+
+
+def p(values, percent):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def line(name, **figures):
+    print("%-28s %s" % (name, "  ".join(
+        "%s=%s" % (k, "%.1f" % v if isinstance(v, float) else v)
+        for k, v in figures.items())), flush=True)
+
+
+def spread(values):
+    return "%.1f/%.1f" % (statistics.median(values), p(values, 99))
+
+
+def served_after(system, cluster, host, check, start):
+    """Milliseconds from 'start' until every proxy answers as 'check' wants."""
+    for index in range(system.clusters[cluster].replicas):
+        deadline = time.time() + 30
+        while not check(system.get(cluster, host, "/", index)):
+            if time.time() > deadline:
+                raise AssertionError("not served within 30 s")
+    return (time.time() - start) * 1000
+
+
+def manifest(system, cluster):
+    where = os.path.join(system.run_dir, "control", cluster + ".sock")
+    return httpc.get(where, "/v1/proxy/config?proxy=bench&have=").json
+
+
+def change_to_served():
+    """A label change and a task change, to traffic, with its parts."""
+    fake = engine.FakeSwarm("--task-delay", "0ms")
+    system = bulkhead.System(fake.socket)
+    try:
+        fake.start()
+        fake.create_network("front")
+        system.cluster("blue", replicas=2)
+        system.start()
+        fake.create_service("web", networks=["front"], replicas=2,
+                            labels=lb("web.example"))
+        system.wait_served("blue", "web.example")
+        label, parts = [], {k: [] for k in (
+            "reader", "bus", "extension", "agent")}
+        for i in range(ARGS.rounds):
+            host = "h%d.example" % i
+            system.wait_applied("blue")
+            start = time.time()
+            fake.set_label("web", "com.docker.lb.hosts",
+                           "web.example," + host)
+            label.append(served_after(system, "blue", host,
+                                      lambda a: a.status == 200, start))
+            end = time.time()
+            s = manifest(system, "blue")["stamps"]
+            parts["reader"].append(s["sent_us"] / 1e3 - start * 1e3)
+            parts["bus"].append((s["received_us"] - s["sent_us"]) / 1e3)
+            parts["extension"].append(
+                (s["rendered_us"] - s["received_us"]) / 1e3)
+            parts["agent"].append(end * 1e3 - s["rendered_us"] / 1e3)
+        line("label change -> served", ms_p50_p99=spread(label),
+             **{k: spread(v) for k, v in parts.items()})
+        task_change(fake, system)
+        restart_beside(system)
+        memory(system, fake)
+    finally:
+        system.stop()
+        fake.stop()
+
+
+def task_change(fake, system):
+    """A task that has come to run, to its first answer by every proxy."""
+    took = []
+    for i in range(max(10, ARGS.rounds // 2)):
+        name = "task%d" % i
+        fake.create_service(name, networks=["front"], replicas=0,
+                            labels=lb(name + ".example"))
+        system.wait_served("blue", name + ".example", want=503)
+        system.wait_applied("blue")
+        fake.scale(name, 1)
+        fake.wait_running(name, 1)
+        start = time.time()
+        took.append(served_after(system, "blue", name + ".example",
+                                 lambda a: a.status == 200, start))
+        fake.remove_service(name)
+    line("task running -> served", ms_p50_p99=spread(took))
+
+
+def restart_beside(system):
+    """The same configuration by stopping and starting an nginx."""
+    folder = os.path.join(system.folder, "beside")
+    os.makedirs(folder)
+    port = bulkhead.free_ports(1)
+    snapshot = os.path.join(system.folder, "snapshot.json")
+    _, text, _ = system.ctl("snapshot")
+    system.write_file(snapshot, text)
+    subprocess.run(
+        [procs.binary("proxyctl"), "render", "--cluster",
+         system.ini_path("blue"), "--snapshot", snapshot, "--out", folder,
+         "--listen", "127.0.0.1:%d" % port], check=True,
+        stdout=subprocess.DEVNULL)
+    command = ["/usr/sbin/nginx", "-p", folder, "-c", "nginx.conf",
+               "-e", "stderr", "-g", "daemon off;"]
+    took, away = [], []
+
+    def start():
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+
+    def answers():
+        try:
+            return httpc.get("127.0.0.1:%d" % port, "/",
+                             host="web.example").status == 200
+        except OSError:
+            return False
+    running = start()
+    procs.wait_for(answers, 30, "nginx beside", 0.001)
+    for _ in range(10):
+        begin = time.time()
+        running.terminate()
+        running.wait()
+        down = time.time()
+        running = start()
+        procs.wait_for(answers, 30, "nginx beside", 0.001)
+        took.append((time.time() - begin) * 1000)
+        away.append((time.time() - down) * 1000)
+    running.terminate()
+    running.wait()
+    line("  stop and start of nginx", ms_p50_p99=spread(took),
+         refusing_ms=spread(away))
+
+
+def memory(system, fake):
+    def rss(pid):
+        with open("/proc/%d/status" % pid, encoding="ascii") as f:
+            for text in f:
+                if text.startswith("VmRSS:"):
+                    return "%.1fMB" % (int(text.split()[1]) / 1024)
+        return "?"
+    status = system.status()
+    agents = {}
+    for pid in system.agent_pids():
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            words = f.read().split(b"\0")
+        if b"agent" in words and b"blue.0" in words:
+            agents["worker" if b"--worker" in words else "keeper"] = rss(pid)
+    del fake
+    line("resident memory", supervisor=rss(status["pid"]),
+         reader=rss(status["reader"]["pid"]),
+         extension=rss(system.cluster_status("blue")["pid"]), **agents)
+
+
+def cpu_ns(pid):
+    """Time on a CPU, of all threads, in nanoseconds."""
+    total = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        path = "/proc/%d/task/%s/schedstat" % (pid, thread)
+        with open(path, encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def event_cost():
+    """CPU of one event, where it belongs and elsewhere."""
+    events = 50
+    for services in (100, 1000):
+        fake = engine.FakeSwarm(
+            "--no-serve", "--services", str(services), "--tasks",
+            str(services), "--clusters", "1", "--task-delay", "0ms")
+        system = bulkhead.System(
+            fake.socket, "poll_interval = 60s\nresync_interval = 60s\n")
+        try:
+            fake.start()
+            fake.create_network("own")
+            system.cluster("c0", driver="none")
+            system.cluster("other", driver="none")
+            system.start()
+            fake.create_service("mark", networks=["own"], labels=lb(
+                "mark.example", service_cluster="c0"))
+            procs.wait_for(lambda: "mark" in system.services(), 60)
+            time_one(system, fake, services, events)
+        finally:
+            system.stop()
+            fake.stop()
+
+
+def time_one(system, fake, services, events):
+    pids = {"reader": system.status()["reader"]["pid"],
+            "extension": system.cluster_status("c0")["pid"],
+            "other": system.cluster_status("other")["pid"]}
+    # Nothing of the start may be left in the figures.
+    procs.wait_for(lambda: not moving(pids), 120, "the system to be quiet",
+                   0)
+    before = {k: cpu_ns(v) for k, v in pids.items()}
+    start = time.monotonic()
+    for i in range(events):
+        generation = system.generation("c0")
+        fake.set_label("mark", "com.docker.lb.max_fails", str(2 + i))
+        procs.wait_for(lambda g=generation: system.generation("c0") > g, 60,
+                       "an event", 0.02)
+    passed = time.monotonic() - start
+    after = {k: cpu_ns(v) for k, v in pids.items()}
+    idle = quiet_ns(pids, passed)
+    line("CPU of one event", services=services, **{
+        k + "_ms": round((after[k] - before[k] - idle[k]) / events / 1e6, 3)
+        for k in pids})
+
+
+def moving(pids):
+    before = {k: cpu_ns(v) for k, v in pids.items()}
+    time.sleep(0.5)
+    return any(cpu_ns(v) - before[k] > 5_000_000 for k, v in pids.items())
+
+
+def quiet_ns(pids, seconds):
+    """What the same processes use in the same time when nothing happens."""
+    before = {k: cpu_ns(v) for k, v in pids.items()}
+    time.sleep(min(seconds, 10))
+    scale = seconds / min(seconds, 10)
+    return {k: (cpu_ns(v) - before[k]) * scale for k, v in pids.items()}
+
+
+PARTS = {"served": change_to_served, "cpu": event_cost}
+
+
+def main():
+    for name, part in PARTS.items():
+        if ARGS.only in name:
+            part()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
