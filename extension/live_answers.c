@@ -152,27 +152,17 @@ answer_routes(struct live *l, const char *args, struct str *out)
 }
 
 static void
-add_text(struct str *out, const char *key, const char *text)
-{
-	str_addf(out, ",\"%s\":", key);
-	if (text == NULL)
-		str_add(out, "null");
-	else
-		str_add_json(out, text, strlen(text));
-}
-
-static void
 add_finding(struct str *out, const struct finding *f)
 {
-	add_text(out, "code", reject_code_name(f->code));
-	add_text(out, "label", f->label);
+	str_add_member(out, "code", reject_code_name(f->code));
+	str_add_member(out, "label", f->label);
 	if (f->offset >= 0)
 		str_addf(out, ",\"offset\":%lld", (long long)f->offset);
 	else
 		str_add(out, ",\"offset\":null");
-	add_text(out, "reason", f->reason);
+	str_add_member(out, "reason", f->reason);
 	if (f->owner != NULL)
-		add_text(out, "owner", f->owner);
+		str_add_member(out, "owner", f->owner);
 }
 
 static void
@@ -190,8 +180,8 @@ answer_services(struct live *l, const char *args, struct str *out)
 		str_addf(
 		    out, "%s\n{\"cluster\":\"%s\"", any ? "," : "", r->cluster);
 		any = true;
-		add_text(out, "service", a->service->name);
-		add_text(out, "service_id", a->service->id);
+		str_add_member(out, "service", a->service->name);
+		str_add_member(out, "service_id", a->service->id);
 		str_addf(out,
 		    ",\"state\":\"accepted\",\"code\":null,\"label\":null,"
 		    "\"reason\":null,\"upstreams\":%zu,\"remarks\":%zu}",
@@ -203,8 +193,8 @@ answer_services(struct live *l, const char *args, struct str *out)
 		str_addf(
 		    out, "%s\n{\"cluster\":\"%s\"", any ? "," : "", r->cluster);
 		any = true;
-		add_text(out, "service", x->service);
-		add_text(out, "service_id", x->service_id);
+		str_add_member(out, "service", x->service);
+		str_add_member(out, "service_id", x->service_id);
 		str_add(out, ",\"state\":\"rejected\"");
 		add_finding(out, &x->finding);
 		str_addc(out, '}');
@@ -228,7 +218,7 @@ answer_explain(struct live *l, const char *args, struct str *out)
 	str_trim(out, end == 0 ? 0 : end - 1);
 	while (text.len > 0 && text.p[text.len - 1] == '\n')
 		str_trim(&text, text.len - 1);
-	add_text(out, "text", text.p);
+	str_add_member(out, "text", text.p);
 	str_add(out, "}\n");
 }
 

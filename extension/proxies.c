@@ -190,16 +190,6 @@ compare_ids(const void *a, const void *b)
 	    (*(const struct proxy *const *)b)->id);
 }
 
-static void
-add_text(struct str *out, const char *key, const char *text)
-{
-	str_addf(out, ",\"%s\":", key);
-	if (text == NULL)
-		str_add(out, "null");
-	else
-		str_add_json(out, text, strlen(text));
-}
-
 void
 proxies_json(const struct proxies *p, const char *cluster, uint64_t generation,
     struct str *out)
@@ -224,10 +214,10 @@ proxies_json(const struct proxies *p, const char *cluster, uint64_t generation,
 		    (unsigned long long)proxy->applied,
 		    (unsigned long long)generation,
 		    proxy->alive ? "true" : "false");
-		add_text(out, "error", proxy->error);
-		add_text(out, "version", proxy->engine);
-		add_text(out, "agent", proxy->agent);
-		add_text(out, "config", proxy->applied_config);
+		str_add_member(out, "error", proxy->error);
+		str_add_member(out, "version", proxy->engine);
+		str_add_member(out, "agent", proxy->agent);
+		str_add_member(out, "config", proxy->applied_config);
 		str_addf(out, ",\"refused\":%s,\"reloads\":%llu}",
 		    proxy->refused ? "true" : "false",
 		    (unsigned long long)proxy->reloads);

@@ -30,16 +30,6 @@ struct state {
 /* ---- the manifest ---- */
 
 static void
-add_member(struct str *out, const char *key, const char *text)
-{
-	str_addf(out, ",\"%s\":", key);
-	if (text == NULL)
-		str_add(out, "null");
-	else
-		str_add_json(out, text, strlen(text));
-}
-
-static void
 add_stamps(struct str *out, const struct state_change *c)
 {
 	str_addf(out,
@@ -63,12 +53,12 @@ build_manifest(struct state *s)
 
 	str_clear(out);
 	str_add(out, "{\"version\":1");
-	add_member(out, "cluster", c->cluster.name);
-	add_member(out, "engine",
+	str_add_member(out, "cluster", c->cluster.name);
+	str_add_member(out, "engine",
 	    c->proxy.engine == ENGINE_NGINX ? "nginx" : "haproxy");
 	str_addf(
 	    out, ",\"generation\":%llu", (unsigned long long)s->generation);
-	add_member(out, "config", s->now->config);
+	str_add_member(out, "config", s->now->config);
 	str_add(out, ",\n\"files\":[");
 	for (i = 0; i < s->now->files.len; i++) {
 		const struct rendered_file *f = &s->now->files.at[i];
@@ -80,7 +70,7 @@ build_manifest(struct state *s)
 	}
 	str_add(out, "],\n\"listen\":{\"http\":");
 	str_add_json(out, s->now->listen_http, strlen(s->now->listen_http));
-	add_member(out, "https", s->now->listen_https);
+	str_add_member(out, "https", s->now->listen_https);
 	str_addf(out,
 	    "},\"settings\":{\"worker_shutdown_timeout_ms\":%llu,"
 	    "\"drain_delay_ms\":%llu,\"worker_processes\":%u}",

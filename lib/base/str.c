@@ -191,6 +191,16 @@ str_add_json(struct str *s, const char *text, size_t len)
 }
 
 void
+str_add_member(struct str *s, const char *key, const char *text)
+{
+	str_addf(s, ",\"%s\":", key);
+	if (text == NULL)
+		str_add(s, "null");
+	else
+		str_add_json(s, text, strlen(text));
+}
+
+void
 str_add_quoted(struct str *s, const char *text, size_t len, size_t max)
 {
 	size_t i;

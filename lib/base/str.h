@@ -45,6 +45,8 @@ void str_drop(struct str *s, size_t n);
 char *str_take(struct str *s);
 /* Adds a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */
 void str_add_json(struct str *s, const char *text, size_t len);
+/* Adds a JSON object's further member: ,"KEY":"TEXT", or null for NULL. */
+void str_add_member(struct str *s, const char *key, const char *text);
 /*
  * Adds foreign bytes for a log line or a message: in double quotes, with
  * everything outside 0x20-0x7e, the quote and the backslash as \xHH, cut

@@ -12,37 +12,30 @@ static const char *const outcomes[] = {
 	[APPLY_FAILED] = "failed",
 };
 
-static void
-add_text(struct str *s, const char *key, const char *value)
-{
-	str_addf(s, ",\"%s\":", key);
-	str_add_json(s, value, strlen(value));
-}
-
 void
 report_encode(const struct report *r, struct str *ret)
 {
 	bool ours = r->in_force != NULL && !r->in_force->builtin;
 
 	str_add(ret, "{\"version\":1");
-	add_text(ret, "cluster", r->options->cluster);
-	add_text(ret, "proxy", r->options->id);
-	add_text(ret, "agent", BULKHEAD_VERSION);
-	add_text(ret, "engine", r->engine);
+	str_add_member(ret, "cluster", r->options->cluster);
+	str_add_member(ret, "proxy", r->options->id);
+	str_add_member(ret, "agent", BULKHEAD_VERSION);
+	str_add_member(ret, "engine", r->engine);
 	str_addf(ret, ",\"alive\":%s,\"draining\":%s",
 	    r->alive ? "true" : "false", r->draining ? "true" : "false");
-	add_text(ret, "state", outcomes[r->outcome]);
+	str_add_member(ret, "state", outcomes[r->outcome]);
 	str_addf(ret, ",\"generation\":%" PRIu64, r->generation);
-	add_text(ret, "config", r->config);
+	str_add_member(ret, "config", r->config);
 	str_addf(
 	    ret, ",\"applied\":%" PRIu64, ours ? r->in_force->generation : 0);
-	add_text(ret, "applied_config", ours ? r->in_force->config : "");
+	str_add_member(ret, "applied_config", ours ? r->in_force->config : "");
 	str_add(ret, ",\"error\":");
 	if (r->words.len > 0)
 		str_add_json(ret, r->words.p, r->words.len);
 	else
 		str_add(ret, "null");
-	add_text(ret, "path", "structure");
+	str_add_member(ret, "path", "structure");
 	str_addf(ret,
 	    ",\"reloads\":%" PRIu64 ",\"timing\":{\"fetched_us\":%" PRIu64
 	    ",\"checked_us\":%" PRIu64 ",\"live_us\":%" PRIu64
