@@ -14,6 +14,7 @@ import time
 
 import httpc
 import procs
+from engine import free_port
 
 # Members that a real engine has and we neither read nor simulate.
 IGNORED = {
@@ -272,8 +273,8 @@ def rendered(engine):
         done = subprocess.run(
             [procs.binary("proxyctl"), "render", "--cluster",
              folder.join("blue.ini"), "--snapshot",
-             folder.join("snapshot.json"), "--listen", "127.0.0.1:20990",
-             "--out", folder.join("out")], capture_output=True, text=True,
+             folder.join("snapshot.json"), "--listen",
+             "127.0.0.1:%d" % free_port(), "--out", folder.join("out")], capture_output=True, text=True,
             check=False)
         if done.returncode != 0:
             return done.stderr
@@ -442,7 +443,9 @@ def scaling(record):
     engine = record.engine
     watcher = Watcher(engine)
     watcher.start()
+    procs.wait_for(lambda: watcher.log, 10)
     engine.scale("web", 1)
+    engine.wait_running("web", 1)
     procs.wait_for(lambda: not [
         t for t in engine.tasks("web") if t["DesiredState"] == "remove"], 30,
         step=0.05)

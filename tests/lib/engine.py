@@ -323,7 +323,7 @@ class RealEngine(Engine):
         super().__init__()
         self.dockerd = shutil.which(
             "dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
-        self.id = None
+        self.turn = None
 
     @staticmethod
     def why_not():
@@ -342,7 +342,7 @@ class RealEngine(Engine):
         if reason:
             self.dir.remove()
             raise CannotRun(reason)
-        # Another engine may have its pid file and socket in the usual place.
+        self.turn = take_turn("real-engine")
         self.process = procs.Process([
             self.dockerd, "--data-root", self.dir.join("data"),
             "--exec-root", self.dir.join("exec"),
@@ -416,6 +416,9 @@ class RealEngine(Engine):
             return super().stop()
         finally:
             self._unmount()
+            if self.turn is not None:
+                self.turn.close()
+                self.turn = None
 
     def _quiet_list(self, path):
         try:
@@ -436,6 +439,23 @@ class RealEngine(Engine):
             subprocess.run(["umount", "-l", point], capture_output=True,
                            check=False)
         self.dir.remove()
+
+
+def take_turn(name, deadline=600.0):
+    """
+    Waits until no other test holds 'name' on this machine: engines in one
+    network namespace share bridges, VXLAN numbers and netfilter rules.  Close
+    what it returns; the end of the process does too.
+    """
+    def attempt():
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lock.bind("\0bulkhead-test/" + name)
+        except OSError:
+            lock.close()
+            return None
+        return lock
+    return procs.wait_for(attempt, deadline, "turn for " + name, step=0.2)
 
 
 def free_port():
