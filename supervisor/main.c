@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "config/check.h"
 #include "loop/child_abi.h"
+#include "reader.h"
 #include "supervisor.h"
 
 #define DEFAULT_CONFIG "/etc/bulkhead/bulkhead.ini"
@@ -21,6 +22,7 @@
 static const char usage[] =
     "usage: bulkhead-supervisor [-c FILE] [--check]\n"
     "       bulkhead-supervisor --check-file FILE...\n"
+    "       bulkhead-supervisor --snapshot --docker URL [--full]\n"
     "\n"
     "Layer-7 routing for Docker Swarm: one extension process and one group\n"
     "of proxies per service cluster, configured by one INI file each.\n"
@@ -29,6 +31,8 @@ static const char usage[] =
     "      --check           check it and every cluster file, then exit:\n"
     "                        0 all right, 1 not\n"
     "      --check-file      check single files, of either kind\n"
+    "      --snapshot        print what the Engine at URL has, for proxyctl\n"
+    "                        render; Env, Args and data hidden but for --full\n"
     "      --sample KIND     print a sample file: bulkhead or cluster\n"
     "  -h, --help\n"
     "  -V, --version\n"
@@ -42,9 +46,19 @@ struct arguments {
 	const char *sample;
 	bool check;
 	bool check_files;
+	bool snapshot;
+	bool full;
+	const char *docker;
 };
 
-enum { OPT_CHECK = 256, OPT_CHECK_FILE, OPT_SAMPLE };
+enum {
+	OPT_CHECK = 256,
+	OPT_CHECK_FILE,
+	OPT_SAMPLE,
+	OPT_SNAPSHOT,
+	OPT_DOCKER,
+	OPT_FULL
+};
 
 /* -1: go on; otherwise the exit code. */
 static int
@@ -55,6 +69,9 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "check", no_argument, NULL, OPT_CHECK },
 		{ "check-file", no_argument, NULL, OPT_CHECK_FILE },
 		{ "sample", required_argument, NULL, OPT_SAMPLE },
+		{ "snapshot", no_argument, NULL, OPT_SNAPSHOT },
+		{ "docker", required_argument, NULL, OPT_DOCKER },
+		{ "full", no_argument, NULL, OPT_FULL },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -74,6 +91,15 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case OPT_SAMPLE:
 			a->sample = optarg;
+			break;
+		case OPT_SNAPSHOT:
+			a->snapshot = true;
+			break;
+		case OPT_DOCKER:
+			a->docker = optarg;
+			break;
+		case OPT_FULL:
+			a->full = true;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
@@ -190,14 +216,49 @@ run(const char *path)
 	return 0;
 }
 
+/* "--role reader --run-dir DIR": as the supervisor starts it. */
+static int
+role(int argc, char **argv)
+{
+	struct reader_options o = { 0 };
+
+	child_enter();
+	if (argc != 5 || strcmp(argv[2], "reader") != 0 ||
+	    strcmp(argv[3], "--run-dir") != 0) {
+		(void)fputs("bulkhead-supervisor: --role is for its own "
+			    "children\n",
+		    stderr);
+		return EXIT_USAGE;
+	}
+	o.run_dir = argv[4];
+	return reader_main(&o);
+}
+
+static int
+snapshot(const struct arguments *a)
+{
+	if (a->docker == NULL) {
+		(void)fputs("--snapshot: which Engine? --docker "
+			    "unix:///var/run/docker.sock\n",
+		    stderr);
+		return 2;
+	}
+	return reader_print_snapshot(a->docker, a->full);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct arguments a = { .config = DEFAULT_CONFIG };
-	int rc = parse_arguments(argc, argv, &a);
+	int rc;
 
+	if (argc > 1 && strcmp(argv[1], "--role") == 0)
+		return role(argc, argv);
+	rc = parse_arguments(argc, argv, &a);
 	if (rc >= 0)
 		return rc;
+	if (a.snapshot)
+		return snapshot(&a);
 	if (a.sample != NULL)
 		return print_sample(a.sample);
 	if (a.check_files)

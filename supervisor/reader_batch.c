@@ -1,0 +1,181 @@
+/* Answers of the Engine on their way into the model: see reader_swarm.h. */
+#include "reader_swarm.h"
+
+#include <string.h>
+
+#include "base/json_cut.h"
+#include "base/mem.h"
+#include "base/parse.h"
+#include "docker/decode.h"
+
+static void *const present = (void *)(uintptr_t)1;
+
+void
+swarm_batch_init(struct swarm_batch *b)
+{
+	memset(b, 0, sizeof(*b));
+	b->in = model_new();
+}
+
+void
+swarm_batch_fini(struct swarm_batch *b)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&b->tasks, &i)) != NULL;)
+		task_free(e->value);
+	for (size_t i = 0; (e = map_next(&b->commits, &i)) != NULL;)
+		free(e->value);
+	map_fini(&b->tasks);
+	map_fini(&b->commits);
+	map_fini(&b->asked);
+	map_fini(&b->asked_tasks);
+	map_fini(&b->gone);
+	map_fini(&b->updating);
+	model_free(b->in);
+	b->in = NULL;
+}
+
+/* What the model does not keep, from the raw object. */
+struct peek {
+	int64_t updated_ns;
+	bool updating;
+};
+
+static void
+on_member(
+    void *arg, const char *key, size_t key_len, const char *value, size_t len)
+{
+	struct peek *p = arg;
+
+	if (key_len == 9 && memcmp(key, "UpdatedAt", 9) == 0 && len > 2)
+		(void)!parse_rfc3339(value + 1, len - 2, &p->updated_ns, NULL);
+	else if (key_len == 12 && memcmp(key, "UpdateStatus", 12) == 0)
+		p->updating = memmem(value, len, "\"updating\"", 10) != NULL ||
+		    memmem(value, len, "\"rollback_started\"", 18) != NULL;
+}
+
+static struct peek
+peek(const char *json, size_t len)
+{
+	struct peek p = { 0 };
+
+	(void)!json_cut_members(json, len, on_member, &p, NULL);
+	return p;
+}
+
+/* The newest time of a service or of any of its tasks. */
+static void
+note_commit(struct swarm_batch *b, const char *id, int64_t updated_ns)
+{
+	uint64_t *us = map_get(&b->commits, id);
+
+	if (updated_ns <= 0)
+		return;
+	if (us == NULL) {
+		us = xcalloc(1, sizeof(*us));
+		(void)map_set(&b->commits, id, us);
+	}
+	if ((uint64_t)updated_ns / 1000 > *us)
+		*us = (uint64_t)updated_ns / 1000;
+}
+
+static void
+add_bad(struct swarm_batch *b, const char *kind, const char *json, size_t len,
+    const char *reason)
+{
+	struct bad_object *bad = vec_add(&b->in->bad);
+
+	bad->kind = kind;
+	bad->position = b->in->bad.len - 1;
+	bad->reason = xstrdup(reason);
+	docker_scan_identity(json, len, &bad->id, &bad->name);
+}
+
+void
+swarm_batch_service(struct swarm_batch *b, const char *json, size_t len)
+{
+	struct error e;
+	struct service *s = docker_decode_service(json, len, &e);
+	struct peek p;
+
+	if (s == NULL) {
+		add_bad(b, "service", json, len, e.msg);
+		return;
+	}
+	p = peek(json, len);
+	note_commit(b, s->id, p.updated_ns);
+	if (p.updating)
+		(void)map_set(&b->updating, s->id, present);
+	model_put_service(b->in, s);
+}
+
+void
+swarm_batch_task(struct swarm_batch *b, const char *json, size_t len)
+{
+	struct error e;
+	struct task *t = docker_decode_task(json, len, &e), *old;
+
+	if (t == NULL) {
+		add_bad(b, "task", json, len, e.msg);
+		return;
+	}
+	note_commit(b, t->id, peek(json, len).updated_ns);
+	old = map_set(&b->tasks, t->id, t);
+	task_free(old);
+}
+
+void
+swarm_batch_network(struct swarm_batch *b, const char *json, size_t len)
+{
+	struct error e;
+	struct network *n = docker_decode_network(json, len, &e);
+
+	if (n == NULL)
+		add_bad(b, "network", json, len, e.msg);
+	else
+		model_put_network(b->in, n);
+}
+
+void
+swarm_batch_node(struct swarm_batch *b, const char *json, size_t len)
+{
+	struct error e;
+	struct node *n = docker_decode_node(json, len, &e);
+
+	if (n == NULL)
+		add_bad(b, "node", json, len, e.msg);
+	else
+		model_put_node(b->in, n);
+}
+
+void
+swarm_batch_secret(struct swarm_batch *b, const char *json, size_t len)
+{
+	struct error e;
+	struct secret *s = docker_decode_secret(json, len, &e);
+
+	if (s == NULL)
+		add_bad(b, "secret", json, len, e.msg);
+	else
+		model_put_secret(b->in, s);
+}
+
+void
+swarm_batch_config(struct swarm_batch *b, const char *json, size_t len)
+{
+	struct error e;
+	struct secret *s = docker_decode_secret(json, len, &e);
+
+	if (s == NULL)
+		add_bad(b, "config", json, len, e.msg);
+	else
+		model_put_config(b->in, s);
+}
+
+void
+swarm_batch_skipped(
+    struct swarm_batch *b, const char *kind, const char *json, size_t len)
+{
+	add_bad(b, kind, json, len, "too large or nested too deeply");
+}

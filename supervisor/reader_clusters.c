@@ -1,0 +1,459 @@
+/* The reader's clusters and what goes to them: see reader_clusters.h. */
+#include "reader_clusters.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bus/publisher.h"
+#include "config/check.h"
+#include "config/config.h"
+#include "docker/decode.h"
+#include "model/label.h"
+#include "reader_share.h"
+
+#define BODY_MAX ((size_t)BUS_MESSAGE_MAX)
+
+struct rcluster {
+	struct reader_clusters *all;
+	struct cluster_config *config; /* owned */
+	struct share share;
+	struct publisher *publisher;  /* NULL before the first whole list */
+	struct share_message message; /* that is being gathered */
+	bool touched;		      /* the message has to be made and sent */
+	bool outdated; /* it may want things that nobody needs any more */
+	bool found;    /* its file was there at the last look */
+};
+
+struct reader_clusters {
+	uv_loop_t *loop;
+	char *run_dir;
+	char *epoch;
+	const struct swarm *swarm;
+	VEC(struct rcluster *) list;
+	struct rcluster *otherwise; /* the default one, or NULL */
+	struct map places;	    /* service ID -> struct rcluster * */
+	bool closing;
+	unsigned open_handles;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+struct reader_clusters *
+reader_clusters_new(uv_loop_t *loop, const char *run_dir, const char *epoch,
+    const struct swarm *swarm)
+{
+	struct reader_clusters *c = xcalloc(1, sizeof(*c));
+
+	c->loop = loop;
+	c->run_dir = xstrdup(run_dir);
+	c->epoch = xstrdup(epoch);
+	c->swarm = swarm;
+	c->open_handles = 1;
+	return c;
+}
+
+static void
+one_closed(void *arg)
+{
+	struct reader_clusters *c = arg;
+
+	if (--c->open_handles > 0)
+		return;
+	if (c->closed != NULL)
+		c->closed(c->closed_arg);
+	map_fini(&c->places);
+	vec_fini(&c->list);
+	free(c->run_dir);
+	free(c->epoch);
+	free(c);
+}
+
+static void
+rcluster_drop(struct rcluster *x)
+{
+	struct reader_clusters *c = x->all;
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&c->places, &i)) != NULL;) {
+		if (e->value == x)
+			(void)map_remove(&c->places, e->key);
+	}
+	if (x->publisher != NULL)
+		publisher_close(x->publisher, one_closed, c);
+	share_fini(&x->share);
+	cluster_config_free(x->config);
+	free(x);
+}
+
+/* ------------------------------------------------------------ publishing */
+
+static void
+on_ask(void *arg, struct publisher *p, struct str *body)
+{
+	struct rcluster *x = arg;
+
+	(void)p;
+	share_snapshot_body(&x->share, x->all->swarm, body);
+}
+
+static void
+start_publisher(struct rcluster *x)
+{
+	struct reader_clusters *c = x->all;
+	const char *name = x->config->cluster.name;
+	char *folder _cleanup_free_ = xasprintf("%s/bus/%s", c->run_dir, name);
+	struct error e;
+
+	if (x->publisher != NULL)
+		return;
+	x->publisher =
+	    publisher_new(c->loop, name, folder, c->epoch, on_ask, x, &e);
+	if (x->publisher == NULL)
+		log_error("cluster %s: %s", name, e.msg);
+	else
+		c->open_handles++;
+}
+
+static void
+touch(struct rcluster *x)
+{
+	if (!x->touched)
+		share_message_init(&x->message);
+	x->touched = true;
+}
+
+static void
+send_message(struct rcluster *x, uint64_t commit_us, uint64_t read_us)
+{
+	struct bus_stamps stamps = {
+		.commit_us = commit_us,
+		.read_us = read_us,
+		.sent_us = clock_wall_us(),
+	};
+	STR_AUTO(body, BODY_MAX);
+
+	if (x->publisher == NULL)
+		return;
+	/* First what comes, then what goes: no host is ever without both. */
+	if (x->message.update) {
+		share_update_body(&x->message, &body);
+		publisher_send(
+		    x->publisher, BUS_UPDATE, body.p, body.len, &stamps);
+	}
+	str_clear(&body);
+	if (x->message.remove) {
+		share_remove_body(&x->message, &body);
+		publisher_send(
+		    x->publisher, BUS_REMOVE, body.p, body.len, &stamps);
+	}
+}
+
+static void
+send_all(struct reader_clusters *c, uint64_t commit_us, uint64_t read_us)
+{
+	for (size_t i = 0; i < c->list.len; i++) {
+		struct rcluster *x = c->list.at[i];
+
+		if (!x->touched)
+			continue;
+		share_put_objects(&x->share, c->swarm, &x->message);
+		send_message(x, commit_us, read_us);
+		share_message_fini(&x->message);
+		x->touched = false;
+	}
+}
+
+/* ----------------------------------------------------------------- places */
+
+static struct rcluster *
+find(const struct reader_clusters *c, const char *name)
+{
+	for (size_t i = 0; i < c->list.len; i++) {
+		if (strcmp(c->list.at[i]->config->cluster.name, name) == 0)
+			return c->list.at[i];
+	}
+	return NULL;
+}
+
+/*
+ * Whose a service is.  One that names no cluster, none that exists, or
+ * something that is no name, goes to the default one, which says so.
+ */
+static struct rcluster *
+place_of(const struct reader_clusters *c, const struct service *s)
+{
+	char *name _cleanup_free_ = NULL;
+	struct finding error = { 0 };
+	struct rcluster *x;
+
+	if (labels_cluster(s, &name, &error) != 0) {
+		finding_fini(&error);
+		return c->otherwise;
+	}
+	x = name == NULL ? NULL : find(c, name);
+	return x == NULL ? c->otherwise : x;
+}
+
+static void
+leave(struct reader_clusters *c, const char *id)
+{
+	struct rcluster *x = map_remove(&c->places, id);
+
+	if (x == NULL)
+		return;
+	touch(x);
+	x->outdated = true;
+	(void)map_remove(&x->share.services, id);
+	share_put_removed(&x->message, id);
+}
+
+/* Publishes a service to whom it belongs. */
+static void
+put(struct reader_clusters *c, const struct service *s)
+{
+	struct rcluster *x = place_of(c, s);
+
+	if (map_get(&c->places, s->id) != x)
+		leave(c, s->id);
+	if (x == NULL)
+		return;
+	touch(x);
+	x->outdated = true;
+	(void)map_set(&c->places, s->id, x);
+	(void)map_set(&x->share.services, s->id, x);
+	share_add(&x->share, s);
+	share_put_service(&x->message, s);
+}
+
+/* ------------------------------------------------------------ odd objects */
+
+static enum share_kind
+kind_of(const char *kind)
+{
+	return strcmp(kind, "network") == 0 ? SHARE_NETWORKS
+	    : strcmp(kind, "node") == 0	    ? SHARE_NODES
+	    : strcmp(kind, "secret") == 0   ? SHARE_SECRETS
+	    : strcmp(kind, "config") == 0   ? SHARE_CONFIGS
+					    : SHARE_KINDS;
+}
+
+/* Whether the odd object 'b' is 'x's to tell. */
+static bool
+is_told_by(const struct rcluster *x, const struct bad_object *b)
+{
+	enum share_kind kind = kind_of(b->kind);
+	const char *key =
+	    kind == SHARE_SECRETS || kind == SHARE_CONFIGS ? b->name : b->id;
+	const struct rcluster *owner = NULL;
+
+	if (kind == SHARE_KINDS) {
+		if (b->id != NULL)
+			owner = map_get(&x->all->places, b->id);
+		return owner != NULL ? owner == x : x == x->all->otherwise;
+	}
+	if (key != NULL && map_get(&x->share.told[kind], key) != NULL)
+		return true;
+	return x == x->all->otherwise;
+}
+
+static void
+put_bad(struct rcluster *x)
+{
+	const struct model *m = x->all->swarm->model;
+	struct model *mine = model_new();
+	STR_AUTO(text, BODY_MAX);
+
+	for (size_t i = 0; i < m->bad.len; i++) {
+		if (is_told_by(x, &m->bad.at[i]))
+			vec_push(&mine->bad, m->bad.at[i]);
+	}
+	docker_encode_bad(&text, mine);
+	/* They are the swarm's. */
+	mine->bad.len = 0;
+	model_free(mine);
+	touch(x);
+	share_put_bad(&x->share, text.p, &x->message);
+}
+
+/* ---------------------------------------------------------------- publish */
+
+static void
+recount(struct reader_clusters *c)
+{
+	for (size_t i = 0; i < c->list.len; i++) {
+		struct rcluster *x = c->list.at[i];
+
+		if (x->outdated)
+			share_recount(&x->share, c->swarm);
+		x->outdated = false;
+		touch(x);
+	}
+}
+
+void
+reader_clusters_publish(struct reader_clusters *c,
+    const struct swarm_changes *changes, uint64_t read_us)
+{
+	if (!c->swarm->complete)
+		return;
+	for (size_t i = 0; i < changes->services.len; i++) {
+		const struct service *s = map_get(
+		    &c->swarm->model->services, changes->services.at[i]);
+
+		if (s != NULL)
+			put(c, s);
+	}
+	for (size_t i = 0; i < changes->removed.len; i++)
+		leave(c, changes->removed.at[i]);
+	if (changes->objects)
+		recount(c);
+	if (changes->bad) {
+		for (size_t i = 0; i < c->list.len; i++)
+			put_bad(c->list.at[i]);
+	}
+	send_all(c, changes->commit_us, read_us);
+	for (size_t i = 0; i < c->list.len; i++)
+		start_publisher(c->list.at[i]);
+}
+
+/* ---------------------------------------------------------- configuration */
+
+static void
+take_config(struct reader_clusters *c, struct cluster_config *config)
+{
+	struct rcluster *x = find(c, config->cluster.name);
+
+	if (x == NULL) {
+		x = xcalloc(1, sizeof(*x));
+		x->all = c;
+		share_init(&x->share, config);
+		vec_push(&c->list, x);
+	} else {
+		cluster_config_free(x->config);
+	}
+	x->config = config;
+	x->share.config = config;
+	x->outdated = true;
+	x->found = true;
+}
+
+static void
+load_file(struct reader_clusters *c, const char *path)
+{
+	struct config_errors errors = { 0 };
+	struct cluster_config *config = cluster_config_load(path, &errors);
+
+	if (config != NULL)
+		take_config(c, config);
+	for (size_t i = 0; i < errors.lines.len; i++)
+		log_error("%s", errors.lines.at[i]);
+	config_errors_fini(&errors);
+}
+
+static void
+find_default(struct reader_clusters *c)
+{
+	const struct cluster_config **configs =
+	    xcalloc(c->list.len, sizeof(configs[0]));
+	ssize_t n;
+
+	for (size_t i = 0; i < c->list.len; i++)
+		configs[i] = c->list.at[i]->config;
+	n = config_default_cluster(configs, c->list.len);
+	c->otherwise = n < 0 ? NULL : c->list.at[n];
+	free(configs);
+}
+
+/* After a reload: whatever belongs elsewhere now moves. */
+static void
+place_again(struct reader_clusters *c)
+{
+	struct map_entry *e;
+
+	if (!c->swarm->complete)
+		return;
+	for (size_t i = 0;
+	     (e = map_next(&c->swarm->model->services, &i)) != NULL;) {
+		if (map_get(&c->places, e->key) != place_of(c, e->value))
+			put(c, e->value);
+	}
+	recount(c);
+	for (size_t i = 0; i < c->list.len; i++)
+		put_bad(c->list.at[i]);
+	send_all(c, 0, clock_wall_us());
+	for (size_t i = 0; i < c->list.len; i++)
+		start_publisher(c->list.at[i]);
+}
+
+int
+reader_clusters_load(struct reader_clusters *c, struct error *e)
+{
+	char *folder _cleanup_free_ =
+	    xasprintf("%s/accepted/clusters.d", c->run_dir);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return error_errno(e, errno, "%s", folder);
+	for (size_t i = 0; i < c->list.len; i++)
+		c->list.at[i]->found = false;
+	while ((entry = readdir(dir)) != NULL) {
+		size_t len = strlen(entry->d_name);
+		char *path _cleanup_free_ =
+		    xasprintf("%s/%s", folder, entry->d_name);
+
+		if (len > 4 && entry->d_name[0] != '.' &&
+		    strcmp(entry->d_name + len - 4, ".ini") == 0)
+			load_file(c, path);
+	}
+	(void)closedir(dir);
+	for (size_t i = c->list.len; i > 0; i--) {
+		struct rcluster *x = c->list.at[i - 1];
+
+		if (x->found)
+			continue;
+		vec_remove(&c->list, i - 1);
+		rcluster_drop(x);
+	}
+	find_default(c);
+	place_again(c);
+	return 0;
+}
+
+void
+reader_clusters_json(const struct reader_clusters *c, struct str *out)
+{
+	str_addc(out, '{');
+	for (size_t i = 0; i < c->list.len; i++) {
+		const struct rcluster *x = c->list.at[i];
+		bool up = x->publisher != NULL;
+
+		str_addf(out,
+		    "%s\"%s\":{\"services\":%zu,\"messages\":%llu,"
+		    "\"connected\":%s}",
+		    i == 0 ? "" : ",", x->config->cluster.name,
+		    x->share.services.len,
+		    (unsigned long long)(up ? publisher_sent(x->publisher) : 0),
+		    up && publisher_connected(x->publisher) ? "true" : "false");
+	}
+	str_addc(out, '}');
+}
+
+void
+reader_clusters_close(
+    struct reader_clusters *c, void (*closed)(void *arg), void *arg)
+{
+	if (c == NULL || c->closing)
+		return;
+	c->closing = true;
+	c->closed = closed;
+	c->closed_arg = arg;
+	for (size_t i = 0; i < c->list.len; i++)
+		rcluster_drop(c->list.at[i]);
+	c->list.len = 0;
+	one_closed(c);
+}

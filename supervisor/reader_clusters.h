@@ -1,0 +1,40 @@
+/*
+ * What each cluster gets of the Swarm: only its own services, with what is
+ * needed to judge them, and only when that changed.
+ *
+ * A cluster gets: services that name it (the default one also those that name
+ * none, or one that does not exist); their tasks; the networks that they are
+ * on or name, those of its own INI, and ingress; the nodes of tasks with
+ * ports of their own; the secrets and configs that they name or mount, never
+ * their data.  A network or secret that nobody of a cluster names wakes it
+ * never; one that is named and absent is absent in Docker as well.
+ */
+#ifndef SUPERVISOR_READER_CLUSTERS_H
+#define SUPERVISOR_READER_CLUSTERS_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "reader_swarm.h"
+
+#include <uv.h>
+
+struct reader_clusters;
+
+/* 'swarm' is borrowed.  'epoch' is this reader's. */
+struct reader_clusters *reader_clusters_new(uv_loop_t *loop,
+    const char *run_dir, const char *epoch, const struct swarm *swarm);
+/*
+ * Reads run_dir/accepted/clusters.d: new clusters get their publishers,
+ * clusters that are gone lose them, services find their places again.
+ */
+int
+reader_clusters_load(struct reader_clusters *c, struct error *e) _warn_unused_;
+/* Publishes what changed. */
+void reader_clusters_publish(struct reader_clusters *c,
+    const struct swarm_changes *changes, uint64_t read_us);
+/* {NAME:{"services":N,"messages":N,"connected":BOOL},...} */
+void reader_clusters_json(const struct reader_clusters *c, struct str *out);
+void reader_clusters_close(
+    struct reader_clusters *c, void (*closed)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Where the reader looks: the Engine's event stream, whole lists, single
+ * objects, and the tasks, which no event tells.  One look ("cycle") at a
+ * time; what turns up meanwhile is for the next one.
+ *
+ * The event stream is opened first, then everything is listed.  SwarmKit's
+ * Watch, once there, is one more that calls sources_dirty().
+ */
+#ifndef SUPERVISOR_READER_SOURCES_H
+#define SUPERVISOR_READER_SOURCES_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "docker/client.h"
+#include "reader_swarm.h"
+
+#include <uv.h>
+
+struct sources;
+
+struct sources_handlers {
+	/* The swarm was changed; 'read_us' is when it was read. */
+	void (*on_changes)(
+	    void *arg, const struct swarm_changes *changes, uint64_t read_us);
+	/* Connected, or not any more; see sources_json(). */
+	void (*on_state)(void *arg);
+};
+
+/* Borrows 'docker' and 'swarm'. */
+struct sources *
+sources_new(uv_loop_t *loop, struct docker_client *docker, struct swarm *swarm,
+    const struct daemon_config *c, const struct sources_handlers *h, void *arg);
+/* A service of this ID may have changed (or gone). */
+void sources_dirty(struct sources *s, const char *service_id);
+/* {"connected":BOOL,"api_version":"1.41","error":TEXT|null} */
+void sources_docker_json(const struct sources *s, struct str *out);
+/* {"service":N,...}: what made it look, by source. */
+void sources_events_json(const struct sources *s, struct str *out);
+/*
+ * Looks no more.  'closed' comes when its last call has ended: the owner
+ * closes the client now, which ends them.
+ */
+void sources_close(struct sources *s, void (*closed)(void *arg), void *arg);
+
+#endif

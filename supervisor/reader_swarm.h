@@ -1,0 +1,90 @@
+/*
+ * What the reader knows of the Swarm: every labelled service with its tasks,
+ * networks, nodes, secrets and configs.  Pure: fed with batches of what was
+ * asked of the Engine, it says what changed.
+ *
+ * Only tasks whose desired state is running are kept: nothing else is ever
+ * routed.
+ */
+#ifndef SUPERVISOR_READER_SWARM_H
+#define SUPERVISOR_READER_SWARM_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "model/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Beside a service in the model. */
+struct swarm_service {
+	uint64_t moved_ms; /* when something of it changed last */
+	bool updating;	   /* the Engine rolls an update out */
+};
+
+struct swarm {
+	struct model *model; /* 'bad' is everything odd now */
+	struct map services; /* ID -> struct swarm_service *, owned */
+	struct map regress;  /* "KIND ID" -> how many answers were older */
+	bool complete;	     /* a whole list of everything was taken */
+	/* A list that would remove much, and how often it came. */
+	char *doubt; /* the IDs that are missing; NULL: no doubt */
+	unsigned doubt_times;
+	uint64_t doubt_since_ms;
+};
+
+void swarm_init(struct swarm *s);
+void swarm_fini(struct swarm *s);
+
+/* What was asked, and everything that came for it. */
+struct swarm_batch {
+	bool all_services;
+	bool all_tasks;
+	bool networks, nodes, secrets, configs; /* whole lists */
+	struct map asked;	/* service IDs asked one by one */
+	struct map asked_tasks; /* service IDs whose tasks were asked */
+	struct map gone;	/* service IDs that a 404 or event removed */
+	struct model *in;	/* owned; services, networks ..., bad */
+	struct map tasks;	/* ID -> struct task *, owned */
+	struct map updating;	/* IDs of services with an update under way */
+	struct map commits;	/* service ID -> uint64_t *, owned: UpdatedAt */
+};
+void swarm_batch_init(struct swarm_batch *b);
+void swarm_batch_fini(struct swarm_batch *b);
+/* One object of an answer, by the kind of its list. */
+void swarm_batch_service(struct swarm_batch *b, const char *json, size_t len);
+void swarm_batch_task(struct swarm_batch *b, const char *json, size_t len);
+void swarm_batch_network(struct swarm_batch *b, const char *json, size_t len);
+void swarm_batch_node(struct swarm_batch *b, const char *json, size_t len);
+void swarm_batch_secret(struct swarm_batch *b, const char *json, size_t len);
+void swarm_batch_config(struct swarm_batch *b, const char *json, size_t len);
+/* One that was too large to be handed over whole. */
+void swarm_batch_skipped(
+    struct swarm_batch *b, const char *kind, const char *json, size_t len);
+
+struct swarm_changes {
+	VEC(char *) services; /* IDs, new or changed; owned */
+	VEC(char *) removed;  /* IDs, owned */
+	bool objects;	      /* networks, nodes, secrets or configs */
+	bool bad;	      /* the list of odd objects */
+	bool confirm;	      /* ask for all services again, in 2 s or so */
+	bool missed;	      /* a whole list showed what no event had told */
+	uint64_t commit_us; /* the oldest Engine's time of it all; 0: unknown */
+};
+void swarm_changes_fini(struct swarm_changes *c);
+
+/*
+ * Takes a batch that arrived whole; what is in it is moved out.  'dirty' (IDs,
+ * may be NULL) is what events had told.
+ */
+void swarm_apply(struct swarm *s, struct swarm_batch *b,
+    const struct map *dirty, uint64_t now_ms, struct swarm_changes *ret);
+
+/*
+ * The services whose tasks may change any time now: IDs into 'ret' (a set).
+ * Gives how soon to look again, at most 'slow_ms'.
+ */
+uint64_t swarm_moving(
+    const struct swarm *s, uint64_t now_ms, uint64_t slow_ms, struct map *ret);
+
+#endif
