@@ -139,6 +139,7 @@ judge(struct judge *j)
 	judge_network(j);
 	judge_hosts(j);
 	judge_secrets(j);
+	judge_redirects(j);
 	judge_vip(j);
 }
 

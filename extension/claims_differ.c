@@ -52,6 +52,7 @@ same_redirects(const struct labels *a, const struct labels *b)
 
 		if (strcmp(x->source, y->source) != 0 ||
 		    !same_text(x->source_path, y->source_path) ||
+		    x->on_plain != y->on_plain || x->on_tls != y->on_tls ||
 		    x->target_https != y->target_https ||
 		    strcmp(x->target, y->target) != 0)
 			return false;

@@ -35,6 +35,8 @@ void judge_network(struct judge *j);
 /* After judge_network(): same-network sharing asks for the network. */
 void judge_hosts(struct judge *j);
 void judge_secrets(struct judge *j);
+/* After judge_hosts(). */
+void judge_redirects(struct judge *j);
 void judge_vip(struct judge *j);
 
 #endif

@@ -1,10 +1,11 @@
 /* Locations: see nginx_location.h. */
 #include "nginx_location.h"
 
+#include "nginx_proxy.h"
+
 #include <string.h>
 
-/* An idle websocket is no dead one. */
-enum { WEBSOCKET_MS = 3600 * 1000, RETRY_AFTER_S = 120 };
+enum { RETRY_AFTER_S = 120 };
 
 /* What a location answers with. */
 enum action {
@@ -16,13 +17,28 @@ enum action {
 	ACTION_PROXY,
 };
 
+/*
+ * The redirect that takes every request of the listener, or NULL.  Behind a
+ * balancer that may end TLS the listener does not tell; see write_by_scheme().
+ */
+static const struct redirect *
+redirect_of(const struct nginx_context *x, const struct nginx_location *l,
+    enum nginx_side side)
+{
+	if (l->on_plain == l->on_tls)
+		return l->on_plain;
+	if (x != NULL && x->front)
+		return NULL;
+	return side == SIDE_TLS ? l->on_tls : l->on_plain;
+}
+
 static enum action
 action_of(const struct nginx_context *x, const struct nginx_site *s,
     const struct nginx_location *l, enum nginx_side side)
 {
 	const struct labels *host = &s->owner->labels;
 
-	if (l->redirect != NULL)
+	if (redirect_of(x, l, side) != NULL)
 		return host->maintenance ? ACTION_MAINTENANCE : ACTION_REDIRECT;
 	if (l->route == NULL)
 		return ACTION_NOBODY;
@@ -42,10 +58,28 @@ nginx_location_proxied(const struct nginx_site *s, const struct route *r)
 {
 	size_t i;
 
-	for (i = 0; i < s->locations.len; i++)
-		if (s->locations.at[i].route == r &&
-		    action_of(NULL, s, &s->locations.at[i], SIDE_TLS) ==
-			ACTION_PROXY)
+	for (i = 0; i < s->locations.len; i++) {
+		struct nginx_location l = s->locations.at[i];
+
+		/* Taken by one redirect on both listeners: passed nowhere. */
+		if (l.on_plain == l.on_tls && l.on_plain != NULL)
+			continue;
+		l.on_plain = l.on_tls = NULL;
+		if (l.route == r &&
+		    action_of(NULL, s, &l, SIDE_TLS) == ACTION_PROXY)
+			return true;
+	}
+	return false;
+}
+
+bool
+nginx_location_by_listener(
+    const struct nginx_context *x, const struct nginx_site *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->locations.len && !x->front; i++)
+		if (s->locations.at[i].on_plain != s->locations.at[i].on_tls)
 			return true;
 	return false;
 }
@@ -114,8 +148,8 @@ nginx_location_unavailable(struct emit *m, const struct nginx_context *x)
 static const char *const pages[] = { "403", "404", "413", "429", "500", "502",
 	"503", "504" };
 
-static void
-error_pages(struct emit *m, bool vip)
+void
+nginx_location_error_pages(struct emit *m, bool vip)
 {
 	size_t i;
 
@@ -141,7 +175,7 @@ nginx_location_pages(struct emit *m, const struct nginx_context *x)
 
 	if (x->c->nginx.error_page_dir == NULL)
 		return;
-	error_pages(m, false);
+	nginx_location_error_pages(m, false);
 	for (i = 0; i < countof(pages); i++) {
 		emit_begin(m, "location = " NGINX_PAGES);
 		emit_literal(m, pages[i]);
@@ -157,199 +191,6 @@ nginx_location_pages(struct emit *m, const struct nginx_context *x)
 		emit_end(m);
 		emit_close(m);
 	}
-}
-
-static void
-write_limits(struct emit *m, const struct nginx_context *x,
-    const struct nginx_site *s, const struct route *r)
-{
-	const struct labels *l = &r->owner->labels;
-	char id[NGINX_ID_SIZE];
-	size_t i;
-
-	for (i = 0; i < l->deny.len; i++) {
-		emit_begin(m, "deny ");
-		emit_cidr(m, l->deny.at[i].text);
-		emit_end(m);
-	}
-	for (i = 0; i < l->allow.len; i++) {
-		emit_begin(m, "allow ");
-		emit_cidr(m, l->allow.at[i].text);
-		emit_end(m);
-	}
-	if (l->allow.len > 0)
-		emit_line(m, "deny all");
-	if (l->basic_auth != NULL) {
-		emit_line(m, "auth_basic \"Restricted\"");
-		emit_begin(m, "auth_basic_user_file ");
-		emit_file(m, x->secrets_dir, l->basic_auth);
-		emit_end(m);
-	}
-	if (label_given(l, LABEL_RATE_LIMIT)) {
-		nginx_route_id(s, r, id);
-		emit_begin(m, "limit_req zone=");
-		emit_id(m, id);
-		if (l->rate_limit_burst > 0) {
-			emit_text(m, " burst=");
-			emit_number(m, l->rate_limit_burst);
-			emit_text(m, " nodelay");
-		}
-		emit_end(m);
-	}
-	if (label_given(l, LABEL_MAX_BODY_SIZE)) {
-		emit_begin(m, "client_max_body_size ");
-		emit_number(m, l->max_body_size);
-		emit_end(m);
-	} else if (l->grpc) {
-		emit_line(m, "client_max_body_size 0");
-	}
-}
-
-static void
-write_timeout(struct emit *m, bool grpc, const char *which, uint64_t ms)
-{
-	emit_begin(m, "");
-	emit_choice(m, grpc, "grpc_", "proxy_");
-	emit_literal(m, which);
-	emit_text(m, "_timeout ");
-	emit_ms(m, ms);
-	emit_end(m);
-}
-
-static void
-write_timeouts(struct emit *m, const struct nginx_context *x,
-    const struct nginx_location *l)
-{
-	const struct labels *labels = &l->route->owner->labels;
-	bool grpc = labels->grpc;
-	uint64_t read = x->c->nginx.read_timeout_ms;
-	uint64_t send = x->c->nginx.send_timeout_ms;
-
-	if (label_given(labels, LABEL_CONNECT_TIMEOUT))
-		write_timeout(m, grpc, "connect", labels->connect_timeout_ms);
-	if (label_given(labels, LABEL_READ_TIMEOUT))
-		write_timeout(m, grpc, "read", labels->read_timeout_ms);
-	else if (l->websocket && read < WEBSOCKET_MS)
-		write_timeout(m, grpc, "read", WEBSOCKET_MS);
-	if (label_given(labels, LABEL_SEND_TIMEOUT))
-		write_timeout(m, grpc, "send", labels->send_timeout_ms);
-	else if (l->websocket && send < WEBSOCKET_MS)
-		write_timeout(m, grpc, "send", WEBSOCKET_MS);
-}
-
-/* TLS to the application: server name and, where wanted, verification. */
-static void
-write_backend_tls(
-    struct emit *m, const struct nginx_context *x, const struct labels *l)
-{
-	bool verify = l->ssl_backend_verify || x->c->nginx.ssl_verify;
-
-	emit_begin(m, "");
-	emit_choice(m, l->grpc, "grpc", "proxy");
-	emit_text(m, "_ssl_server_name on");
-	emit_end(m);
-	emit_begin(m, "");
-	emit_choice(m, l->grpc, "grpc", "proxy");
-	emit_text(m, "_ssl_name ");
-	if (l->ssl_backend_name != NULL)
-		emit_host(m, l->ssl_backend_name);
-	else
-		emit_text(m, "$host");
-	emit_end(m);
-	if (!verify)
-		return;
-	emit_begin(m, "");
-	emit_choice(m, l->grpc, "grpc", "proxy");
-	emit_text(m, "_ssl_verify on");
-	emit_end(m);
-	emit_begin(m, "");
-	emit_choice(m, l->grpc, "grpc", "proxy");
-	emit_text(m, "_ssl_verify_depth 5");
-	emit_end(m);
-	emit_begin(m, "");
-	emit_choice(m, l->grpc, "grpc", "proxy");
-	emit_text(m, "_ssl_trusted_certificate ");
-	if (l->ssl_backend_ca != NULL)
-		emit_file(m, x->secrets_dir, l->ssl_backend_ca);
-	else
-		emit_text(m, "/etc/ssl/certs/ca-certificates.crt");
-	emit_end(m);
-}
-
-/* The header list again where Connection is not what http has. */
-static void
-write_headers(struct emit *m, const struct nginx_context *x,
-    const struct nginx_site *s, const struct nginx_location *l)
-{
-	bool keep = nginx_location_keepalive(x, s, l->route) > 0;
-
-	if (l->route->owner->labels.grpc) {
-		nginx_location_forward(m, true);
-	} else if (l->websocket) {
-		emit_line(m, "proxy_http_version 1.1");
-		nginx_location_forward(m, false);
-		emit_line(m, "proxy_set_header Upgrade $bulkhead_upgrade");
-		emit_begin(m, "proxy_set_header Connection ");
-		emit_choice(m, keep, "$bulkhead_connection_keep",
-		    "$bulkhead_connection_close");
-		emit_end(m);
-	} else if (keep != x->keepalive) {
-		nginx_location_forward(m, false);
-		emit_begin(m, "proxy_set_header Connection ");
-		emit_choice(m, keep, "\"\"", "close");
-		emit_end(m);
-	}
-}
-
-/* Where a rewritten root goes: the path less the root, or a slash. */
-static void
-write_rewritten(struct emit *m, const struct nginx_location *l, bool exact)
-{
-	const char *root = l->route->path;
-	const char *rest = l->path + (root[1] == '\0' ? 0 : strlen(root));
-
-	if (rest[0] != '\0' && strcmp(rest, "/") != 0)
-		emit_path(m, rest);
-	if (rest[0] == '\0' || strcmp(rest, "/") == 0 || !exact)
-		emit_text(m, "/");
-}
-
-static void
-write_proxy(struct emit *m, const struct nginx_context *x,
-    const struct nginx_site *s, const struct nginx_location *l,
-    enum nginx_side side, bool exact)
-{
-	const struct labels *labels = &l->route->owner->labels;
-	char id[NGINX_ID_SIZE];
-	bool vip = route_is_vip(l->route);
-
-	if (s->owner->labels.ssl_only && side == SIDE_PLAIN) {
-		/* A balancer in front may have ended TLS. */
-		emit_block(m, "if ($bulkhead_scheme = http)");
-		emit_line(m, "return 308 https://$host$request_uri");
-		emit_close(m);
-	}
-	write_limits(m, x, s, l->route);
-	write_timeouts(m, x, l);
-	if (labels->ssl_backend)
-		write_backend_tls(m, x, labels);
-	write_headers(m, x, s, l);
-	if (vip && x->c->nginx.error_page_dir != NULL)
-		error_pages(m, true);
-	else if (vip)
-		emit_line(m, "error_page 502 504 =503 @unavailable");
-	nginx_route_id(s, l->route, id);
-	if (labels->grpc) {
-		emit_begin(m, "grpc_pass ");
-		emit_choice(m, labels->ssl_backend, "grpcs://", "grpc://");
-	} else {
-		emit_begin(m, "proxy_pass ");
-		emit_choice(m, labels->ssl_backend, "https://", "http://");
-	}
-	emit_id(m, id);
-	if (labels->context_root_rewrite && !labels->grpc)
-		write_rewritten(m, l, exact);
-	emit_end(m);
 }
 
 static void
@@ -383,11 +224,30 @@ write_redirect(struct emit *m, const struct redirect *r)
 	emit_end(m);
 }
 
+/* The two listeners' redirects differ, and the scheme is told us. */
+static void
+write_by_scheme(struct emit *m, const struct nginx_location *l)
+{
+	if (l->on_plain != NULL) {
+		emit_block(m, "if ($bulkhead_scheme = http)");
+		write_redirect(m, l->on_plain);
+		emit_close(m);
+	}
+	if (l->on_tls != NULL) {
+		emit_block(m, "if ($bulkhead_scheme = https)");
+		write_redirect(m, l->on_tls);
+		emit_close(m);
+	}
+}
+
 static void
 write_action(struct emit *m, const struct nginx_context *x,
     const struct nginx_site *s, const struct nginx_location *l,
     enum nginx_side side, bool exact)
 {
+	if (x->front && l->on_plain != l->on_tls &&
+	    !s->owner->labels.maintenance)
+		write_by_scheme(m, l);
 	switch (action_of(x, s, l, side)) {
 	case ACTION_NOBODY:
 		emit_line(m, "return 404");
@@ -403,7 +263,7 @@ write_action(struct emit *m, const struct nginx_context *x,
 		nginx_location_unavailable(m, x);
 		return;
 	case ACTION_REDIRECT:
-		write_redirect(m, l->redirect);
+		write_redirect(m, redirect_of(x, l, side));
 		return;
 	case ACTION_TO_TLS:
 		write_to_tls(m, x);
@@ -412,7 +272,7 @@ write_action(struct emit *m, const struct nginx_context *x,
 		nginx_location_unavailable(m, x);
 		return;
 	case ACTION_PROXY:
-		write_proxy(m, x, s, l, side, exact);
+		nginx_proxy_write(m, x, s, l, side, exact);
 		return;
 	}
 }

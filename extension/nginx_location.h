@@ -26,6 +26,8 @@ void nginx_location_all(struct emit *m, const struct nginx_context *x,
 void nginx_location_unavailable(struct emit *m, const struct nginx_context *x);
 /* error_page and its locations, where the operator has pages. */
 void nginx_location_pages(struct emit *m, const struct nginx_context *x);
+/* Only the error_page lines; 'vip': what we ourselves fail with is 503. */
+void nginx_location_error_pages(struct emit *m, bool vip);
 /* add_header for what a client is told on each answer. */
 void nginx_location_info(struct emit *m, const struct nginx_context *x);
 /* proxy_set_header of everything but Connection and Upgrade. */
@@ -36,6 +38,9 @@ void nginx_location_hsts(struct emit *m, const struct nginx_site *s);
 /* Connections that are kept behind the route, 0 = none. */
 uint32_t nginx_location_keepalive(const struct nginx_context *x,
     const struct nginx_site *s, const struct route *r);
+/* True if plain HTTP and TLS have different redirects in this site. */
+bool nginx_location_by_listener(
+    const struct nginx_context *x, const struct nginx_site *s);
 /* True if the route's requests are passed on somewhere in this site. */
 bool nginx_location_proxied(const struct nginx_site *s, const struct route *r);
 

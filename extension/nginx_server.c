@@ -98,10 +98,11 @@ write_server(struct emit *m, const struct nginx_context *x,
 
 /* One server for both listeners unless the two must differ. */
 static bool
-is_split(const struct nginx_site *s)
+is_split(const struct nginx_context *x, const struct nginx_site *s)
 {
 	return s->owner->labels.ssl_only ||
-	    label_given(&s->owner->labels, LABEL_HSTS);
+	    label_given(&s->owner->labels, LABEL_HSTS) ||
+	    nginx_location_by_listener(x, s);
 }
 
 void
@@ -111,7 +112,7 @@ nginx_server_site(
 	nginx_location_upstreams(m, x, s);
 	if (s->tls != TLS_TERMINATE) {
 		write_server(m, x, s, SIDE_PLAIN);
-	} else if (is_split(s)) {
+	} else if (is_split(x, s)) {
 		write_server(m, x, s, SIDE_PLAIN);
 		write_server(m, x, s, SIDE_TLS);
 	} else {

@@ -63,9 +63,16 @@ nginx_route_id(
 	make_id(parts, countof(parts), ret);
 }
 
+static const char *
+source_path(const struct redirect *r)
+{
+	return r->source_path[0] == '\0' ? "/" : r->source_path;
+}
+
 /* Of the host's redirects, the one that the path falls under, or NULL. */
 static const struct redirect *
-redirect_over(const struct labels *l, const char *host, const char *path)
+redirect_over(
+    const struct labels *l, const char *host, const char *path, bool tls)
 {
 	const struct redirect *best = NULL;
 	size_t i;
@@ -73,9 +80,9 @@ redirect_over(const struct labels *l, const char *host, const char *path)
 	for (i = 0; i < l->redirects.len; i++) {
 		const struct redirect *r = &l->redirects.at[i];
 
-		if (strcmp(r->source, host) != 0 ||
-		    !path_covers(
-			r->source_path[0] == '\0' ? "/" : r->source_path, path))
+		if (!(tls ? r->on_tls : r->on_plain) ||
+		    strcmp(r->source, host) != 0 ||
+		    !path_covers(source_path(r), path))
 			continue;
 		if (best == NULL ||
 		    strlen(r->source_path) > strlen(best->source_path))
@@ -113,8 +120,8 @@ add_signature(struct str *out, const struct route *routes, size_t n)
 		const struct redirect *r = &l->redirects.at[i];
 
 		if (strcmp(r->source, routes->host) == 0)
-			str_addf(out, "\n%s>%d%s", r->source_path,
-			    r->target_https, r->target);
+			str_addf(out, "\n%s>%d%d%d%s", r->source_path,
+			    r->on_plain, r->on_tls, r->target_https, r->target);
 	}
 	must(!out->overflow);
 }
@@ -138,16 +145,59 @@ add_redirects(struct nginx_site *s)
 
 	for (i = 0; i < l->redirects.len; i++) {
 		const struct redirect *r = &l->redirects.at[i];
-		const char *path =
-		    r->source_path[0] == '\0' ? "/" : r->source_path;
+		const char *path = source_path(r);
 		struct nginx_location *at;
 
-		if (strcmp(r->source, s->hosts.at[0]) != 0 ||
-		    find_location(s, path) != NULL)
+		if (strcmp(r->source, s->hosts.at[0]) != 0)
 			continue;
-		at = vec_add(&s->locations);
-		at->path = path;
-		at->redirect = r;
+		at = find_location(s, path);
+		if (at == NULL) {
+			at = vec_add(&s->locations);
+			at->path = path;
+		}
+		at->on_plain = r->on_plain ? r : at->on_plain;
+		at->on_tls = r->on_tls ? r : at->on_tls;
+	}
+}
+
+/* What the path's requests fall under where no redirect takes them. */
+static const struct route *
+route_over(const struct nginx_site *s, const char *path)
+{
+	const struct route *best = NULL;
+	size_t i;
+
+	for (i = 0; i < s->n_routes; i++)
+		if (path_covers(s->routes[i].path, path) &&
+		    (best == NULL ||
+			strlen(s->routes[i].path) > strlen(best->path)))
+			best = &s->routes[i];
+	return best;
+}
+
+/* A redirect of one listener leaves the other what would be there. */
+static void
+fill_redirects(struct nginx_site *s)
+{
+	const struct labels *l = &s->owner->labels;
+	size_t i;
+
+	for (i = 0; i < s->locations.len; i++) {
+		struct nginx_location *at = &s->locations.at[i];
+		bool tls = at->on_tls == NULL;
+		const struct redirect *over;
+		const struct route *r;
+
+		if (at->on_plain != NULL && at->on_tls != NULL)
+			continue;
+		r = route_over(s, at->path);
+		over = redirect_over(l, s->hosts.at[0], at->path, tls);
+		if (over != NULL &&
+		    (r == NULL || r->owner == s->owner ||
+			strlen(source_path(over)) >= strlen(r->path)))
+			*(tls ? &at->on_tls : &at->on_plain) = over;
+		else
+			at->route = r;
 	}
 }
 
@@ -162,16 +212,23 @@ add_routes(struct nginx_site *s)
 
 	for (i = 0; i < s->n_routes; i++) {
 		const struct route *r = &s->routes[i];
-		const struct redirect *over =
-		    redirect_over(&s->owner->labels, s->hosts.at[0], r->path);
+		const struct redirect *plain = NULL, *tls = NULL;
 		struct nginx_location *at;
 
+		if (r->owner == s->owner) {
+			plain = redirect_over(
+			    &s->owner->labels, s->hosts.at[0], r->path, false);
+			tls = redirect_over(
+			    &s->owner->labels, s->hosts.at[0], r->path, true);
+		}
 		if (find_location(s, r->path) != NULL ||
-		    (over != NULL && r->owner == s->owner))
+		    (plain != NULL && tls != NULL))
 			continue;
 		at = vec_add(&s->locations);
 		at->path = r->path;
 		at->route = r;
+		at->on_plain = plain;
+		at->on_tls = tls;
 	}
 }
 
@@ -205,7 +262,7 @@ add_websockets(struct nginx_site *s, const struct route *r)
 
 	for (i = 0; i < l->websocket_endpoints.len; i++) {
 		const char *path = l->websocket_endpoints.at[i].text;
-		struct nginx_location *at = find_location(s, r->path);
+		struct nginx_location *at = find_location(s, r->path), above;
 
 		if (path_covers(path, r->path)) {
 			if (at != NULL && at->route == r)
@@ -217,9 +274,10 @@ add_websockets(struct nginx_site *s, const struct route *r)
 		at = longest(s, path);
 		if (at == NULL || at->route != r || strcmp(at->path, path) == 0)
 			continue;
+		above = *at;
 		at = vec_add(&s->locations);
+		*at = above;
 		at->path = path;
-		at->route = r;
 		at->websocket = true;
 	}
 }
@@ -238,6 +296,7 @@ fill_locations(struct nginx_site *s)
 	size_t i;
 
 	add_redirects(s);
+	fill_redirects(s);
 	add_routes(s);
 	for (i = 0; i < s->n_routes; i++)
 		add_websockets(s, &s->routes[i]);

@@ -16,8 +16,11 @@
 /* What one path of a site does; an exact and a prefix location. */
 struct nginx_location {
 	const char *path;	   /* borrowed; "/" or "/app" */
-	const struct route *route; /* NULL: a redirect, or nobody's path */
-	const struct redirect *redirect;
+	const struct route *route; /* NULL: all redirected, or nobody's path */
+	/* Of requests that came in plain HTTP, and over TLS; mostly the same.
+	 */
+	const struct redirect *on_plain;
+	const struct redirect *on_tls;
 	bool websocket;
 };
 

@@ -113,7 +113,14 @@ check_location(const struct reading *r, const struct host_routes *h,
     const struct read_location *l, struct error *e)
 {
 	const struct route *route = longest_route(h, l->path);
+	size_t i;
 
+	for (i = 0; i < l->by_scheme.len; i++)
+		if (strncmp(l->by_scheme.at[i], "302", 3) == 0
+			? h->n == 0 ||
+			    !is_redirect(l->by_scheme.at[i], h->first)
+			: h->n == 0 || !h->first->host_owner->labels.ssl_only)
+			return error_set(e, EPROTO, "condition of nobody");
 	if ((l->target == NULL) == (l->answer == NULL))
 		return error_set(
 		    e, EPROTO, "%s has no answer, or two", l->path);

@@ -362,11 +362,12 @@ check_words(
 		return refuse(t, "include", e);
 	if (strcmp(d->name, "return") == 0)
 		return check_return(t, e);
-	/* The one condition there is, with the one thing in it. */
+	/* The one condition there is: by what scheme the request came. */
 	if (strcmp(d->name, "if") == 0 &&
 	    (strcmp(token_word(t, 1), "($bulkhead_scheme") != 0 ||
 		strcmp(token_word(t, 2), "=") != 0 ||
-		strcmp(token_word(t, 3), "http)") != 0))
+		(strcmp(token_word(t, 3), "http)") != 0 &&
+		    strcmp(token_word(t, 3), "https)") != 0)))
 		return refuse(t, "if", e);
 	return 0;
 }

@@ -12,14 +12,19 @@ enum { SERVERS_MAX = 64 * 1024 * 1024, DEPTH_MAX = 8 };
 static void
 server_free(struct read_server *s)
 {
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < s->names.len; i++)
 		free(s->names.at[i]);
 	for (i = 0; i < s->locations.len; i++) {
-		free(s->locations.at[i].path);
-		free(s->locations.at[i].target);
-		free(s->locations.at[i].answer);
+		struct read_location *l = &s->locations.at[i];
+
+		free(l->path);
+		free(l->target);
+		free(l->answer);
+		for (k = 0; k < l->by_scheme.len; k++)
+			free(l->by_scheme.at[k]);
+		vec_fini(&l->by_scheme);
 	}
 	vec_fini(&s->names);
 	vec_fini(&s->locations);
@@ -147,15 +152,21 @@ add_target(struct reading *r, const struct token_reader *t, struct error *e)
 }
 
 static int
-add_answer(struct reading *r, const struct token_reader *t, struct error *e)
+add_answer(struct reading *r, const struct token_reader *t, bool always,
+    struct error *e)
 {
 	struct read_server *s = r->servers.at[r->servers.len - 1];
 	struct read_location *l = &s->locations.at[s->locations.len - 1];
+	char *answer;
 
-	if (l->answer != NULL)
+	if (always && l->answer != NULL)
 		return error_set(e, EPROTO, "two answers");
-	l->answer = xasprintf("%s %s", token_word(t, 1),
+	answer = xasprintf("%s %s", token_word(t, 1),
 	    t->words.len > 2 ? token_word(t, 2) : "");
+	if (always)
+		l->answer = answer;
+	else
+		vec_push(&l->by_scheme, answer);
 	return 0;
 }
 
@@ -173,8 +184,8 @@ add_line(struct reading *r, const struct token_reader *t,
 	if (in == IN_LOCATION &&
 	    (strcmp(name, "proxy_pass") == 0 || strcmp(name, "grpc_pass") == 0))
 		return add_target(r, t, e);
-	if (in == IN_LOCATION && strcmp(name, "return") == 0)
-		return add_answer(r, t, e);
+	if ((in == IN_LOCATION || in == IN_IF) && strcmp(name, "return") == 0)
+		return add_answer(r, t, in == IN_LOCATION, e);
 	if (in == IN_SERVER && strcmp(name, "server_name") == 0) {
 		struct read_server *s = r->servers.at[r->servers.len - 1];
 

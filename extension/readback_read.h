@@ -12,6 +12,7 @@ struct read_location {
 	char *path;   /* owned; without the slash that a prefix ends in */
 	char *target; /* owned; what it passes to, or NULL */
 	char *answer; /* owned; what it returns, "302 http://…", or NULL */
+	VEC(char *) by_scheme; /* owned; what it returns under a condition */
 	bool exact;
 };
 

@@ -98,6 +98,9 @@ struct redirect {
 	uint32_t offset;
 };
 
+/* True if what 'a' sends a client to can be sent on by 'b'. */
+bool redirect_leads_to(const struct redirect *a, const struct redirect *b);
+
 enum backend_mode { BACKEND_TASK, BACKEND_VIP };
 
 /*

@@ -233,9 +233,8 @@ paths_meet(const char *a, const char *b)
 	return (a[n] == '\0' || a[n] == '/') && (b[n] == '\0' || b[n] == '/');
 }
 
-/* True if what 'a' sends a client to can be sent on by 'b'. */
-static bool
-leads_to(const struct redirect *a, const struct redirect *b)
+bool
+redirect_leads_to(const struct redirect *a, const struct redirect *b)
 {
 	size_t host_len = strcspn(a->target, "/");
 	STR_AUTO(path, LABEL_VALUE_MAX * 2);
@@ -259,7 +258,8 @@ comes_back(const struct labels *l, size_t from, size_t at, uint64_t *seen)
 	size_t i;
 
 	for (i = 0; i < l->redirects.len; i++) {
-		if (!leads_to(&l->redirects.at[at], &l->redirects.at[i]))
+		if (!redirect_leads_to(
+			&l->redirects.at[at], &l->redirects.at[i]))
 			continue;
 		if (i == from)
 			return true;

@@ -47,15 +47,17 @@ class Pki:
                        stdin=subprocess.DEVNULL, capture_output=True)
 
     def pair(self, host):
-        """(certificate file, key file) for a name."""
+        """(certificate file, key file) for "NAME[,NAME…]"."""
         if host not in self.made:
             base = self.join(host.replace("*", "any"))
+            names = host.split(",")
             with open(base + ".ext", "w") as out:
-                out.write("subjectAltName=DNS:%s\n" % host)
+                out.write("subjectAltName=%s\n" % ",".join(
+                    "DNS:" + n for n in names))
             self.openssl("req", "-newkey", "ec", "-pkeyopt",
                          "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                          base + ".key", "-out", base + ".csr", "-subj",
-                         "/CN=" + host)
+                         "/CN=" + names[0])
             self.openssl("x509", "-req", "-in", base + ".csr", "-CA",
                          self.join("ca.pem"), "-CAkey", self.join("ca.key"),
                          "-CAcreateserial", "-days", "30", "-extfile",
