@@ -134,13 +134,13 @@ demo: deps-run ## a scripted tour that shows and checks what Bulkhead does
 
 # ---- tests ----
 
-.PHONY: test unit cases system contract test-swarm full fuzz-seeds
+.PHONY: test unit cases hostile system contract test-swarm full fuzz-seeds
 test: deps-test ## all everyday tests, under ASan and UBSan
 	@$(asan) build-tests
 	@$(flavour) fuzz-build
-	tests/run.py --build build/asan unit cases system contract fuzz
+	tests/run.py --build build/asan unit cases hostile system contract fuzz
 
-unit cases system contract: ## one group of tests (unit, cases, system ...)
+unit cases hostile system contract: ## one group of tests (unit, cases, system ...)
 	@$(asan) build-tests
 	tests/run.py --build build/asan $@
 

@@ -73,8 +73,10 @@ static void
 text_finding(struct str *out, const struct finding *f)
 {
 	str_addf(out, "  code %s", reject_code_name(f->code));
-	if (f->label != NULL)
-		str_addf(out, ", label %s", f->label);
+	if (f->label != NULL) {
+		str_add(out, ", label ");
+		str_add_shown(out, f->label);
+	}
 	if (f->offset >= 0)
 		str_addf(out, ", byte %" PRId64 " of its value", f->offset);
 	if (f->owner != NULL)

@@ -25,6 +25,23 @@ write_target(struct emit *m, const struct nginx_site *s)
 	emit_id(m, id);
 }
 
+/*
+ * A host as the key of a map.  Two names would be words of nginx there: behind
+ * a backslash they are names.
+ */
+static void
+write_name(struct emit *m, const char *host)
+{
+	bool word =
+	    strcmp(host, "default") == 0 || strcmp(host, "include") == 0;
+
+	if (word)
+		emit_text(m, "\"\\\\");
+	emit_host(m, host);
+	if (word)
+		emit_text(m, "\"");
+}
+
 void
 nginx_stream_names(struct emit *m, const struct nginx_site *s)
 {
@@ -32,7 +49,7 @@ nginx_stream_names(struct emit *m, const struct nginx_site *s)
 
 	for (i = 0; i < s->hosts.len; i++) {
 		emit_begin(m, "");
-		emit_host(m, s->hosts.at[i]);
+		write_name(m, s->hosts.at[i]);
 		emit_text(m, " ");
 		write_target(m, s);
 		emit_end(m);
@@ -94,7 +111,7 @@ write_map(struct emit *m, const struct nginx_context *x)
 		for (j = 0; j < s->hosts.len; j++)
 			if (is_covered(all, s->hosts.at[j])) {
 				emit_begin(m, "");
-				emit_host(m, s->hosts.at[j]);
+				write_name(m, s->hosts.at[j]);
 				emit_text(m, " tls");
 				emit_end(m);
 			}

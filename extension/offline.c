@@ -314,9 +314,12 @@ line_accepted(
 	for (i = 0; i < a->remarks.list.len; i++) {
 		const struct finding *f = &a->remarks.list.at[i];
 
-		str_addf(out, "          remark %s%s%s: %s\n",
-		    reject_code_name(f->code), f->label == NULL ? "" : " ",
-		    f->label == NULL ? "" : f->label, f->reason);
+		str_addf(out, "          remark %s", reject_code_name(f->code));
+		if (f->label != NULL) {
+			str_addc(out, ' ');
+			str_add_shown(out, f->label);
+		}
+		str_addf(out, ": %s\n", f->reason);
 	}
 }
 
@@ -327,8 +330,10 @@ line_rejected(struct str *out, const struct rejected *r)
 
 	str_addf(
 	    out, "rejected  %s  %s", r->service, reject_code_name(f->code));
-	if (f->label != NULL)
-		str_addf(out, "  %s", f->label);
+	if (f->label != NULL) {
+		str_add(out, "  ");
+		str_add_shown(out, f->label);
+	}
 	if (f->offset >= 0)
 		str_addf(out, " at byte %lld", (long long)f->offset);
 	str_addf(out, ": %s\n", f->reason);

@@ -211,7 +211,7 @@ check_names(const struct reading *r, struct map *hosts, struct error *e)
 		const struct host_routes *h = map_get(hosts, m->key);
 
 		if (strcmp(m->value, "tls") == 0) {
-			if (strcmp(m->key, "default") != 0 &&
+			if (m->key[0] != '\0' &&
 			    (h == NULL || h->first->tls != TLS_TERMINATE))
 				return error_set(e, EPROTO, "TLS of nobody");
 			continue;

@@ -298,14 +298,21 @@ check_geo(const struct token_reader *t, struct error *e)
 	return 0;
 }
 
-/* "hostnames", "default tls", "HOST TARGET"; read-back compares the hosts. */
+/*
+ * "hostnames", "default tls", "HOST TARGET", of which HOST is quoted behind a
+ * backslash where it would be a word; read-back compares the hosts.
+ */
 static int
 check_names(const struct token_reader *t, struct error *e)
 {
 	const char *host = token_word(t, 0);
+	bool escaped =
+	    strcmp(host, "\\default") == 0 || strcmp(host, "\\include") == 0;
 
-	if (t->quoted > 0)
+	if (t->quoted != (escaped ? 1 : 0))
 		return refuse(t, "quotes", e);
+	if (t->words.len == 2 && escaped)
+		return 0;
 	if (t->words.len == 1 && strcmp(host, "hostnames") == 0)
 		return 0;
 	if (t->words.len != 2 ||

@@ -170,6 +170,21 @@ add_answer(struct reading *r, const struct token_reader *t, bool always,
 	return 0;
 }
 
+/* HOST TARGET; "" is for all others. */
+static int
+add_name(
+    struct reading *r, const char *name, const char *target, struct error *e)
+{
+	const char *key = name[0] == '\\'  ? name + 1
+	    : strcmp(name, "default") == 0 ? ""
+					   : name;
+	char *old = map_set(&r->targets, key, xstrdup(target));
+
+	free(old);
+	return old == NULL ? 0
+			   : error_set(e, EPROTO, "name twice: %.60s", name);
+}
+
 static int
 add_line(struct reading *r, const struct token_reader *t,
     enum grammar_context in, struct error *e)
@@ -194,15 +209,8 @@ add_line(struct reading *r, const struct token_reader *t,
 		for (i = 1; i < t->words.len; i++)
 			vec_push(&s->names, xstrdup(token_word(t, i)));
 	}
-	if (in == IN_NAMES && t->words.len == 2 &&
-	    strcmp(name, "include") != 0) {
-		char *old =
-		    map_set(&r->targets, name, xstrdup(token_word(t, 1)));
-
-		free(old);
-		if (old != NULL)
-			return error_set(e, EPROTO, "name twice: %.60s", name);
-	}
+	if (in == IN_NAMES && t->words.len == 2 && strcmp(name, "include") != 0)
+		return add_name(r, name, token_word(t, 1), e);
 	return 0;
 }
 

@@ -62,8 +62,13 @@ refuse(const struct backend *b, const struct inet *address)
 
 	if (inet_is_special(address))
 		return "its address is not one that a task can have";
-	if (b->a->network == NULL || b->subnets.len == 0)
+	if (b->a->network == NULL)
 		return NULL;
+	/* Loopback is the proxy's own, unless the network says otherwise. */
+	if (b->subnets.len == 0)
+		return inet_is_loopback(address)
+		    ? "its address is the proxy's own"
+		    : NULL;
 	for (i = 0; i < b->subnets.len; i++) {
 		if (inet_contains(&b->subnets.at[i], address))
 			return NULL;

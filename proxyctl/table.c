@@ -15,7 +15,8 @@ table_add(struct table *t, const char *fmt, ...)
 	cell = xvasprintf(fmt, ap);
 	va_end(ap);
 	for (p = cell; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+		/* Foreign bytes; those above ASCII can be controls too. */
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
 	vec_push(&t->cells, cell);

@@ -124,3 +124,12 @@ inet_is_special(const struct inet *a)
 	}
 	return false;
 }
+
+bool
+inet_is_loopback(const struct inet *a)
+{
+	static const struct inet v4 = { false, 8, { 127 } };
+	static const struct inet v6 = { true, 128, { [15] = 1 } };
+
+	return inet_contains(&v4, a) || inet_contains(&v6, a);
+}

@@ -39,5 +39,7 @@ void inet_mask(struct inet *a);
  * broadcast and link-local addresses (169.254.169.254 is a cloud's own door).
  */
 bool inet_is_special(const struct inet *a);
+/* 127.0.0.0/8 and ::1. */
+bool inet_is_loopback(const struct inet *a);
 
 #endif

@@ -133,14 +133,15 @@ str_take(struct str *s)
 
 /*
  * Length of the valid UTF-8 sequence at 'p' (RFC 3629: shortest form, no
- * surrogates, at most U+10FFFF), or 0.
+ * surrogates, at most U+10FFFF) and its character, or 0.
  */
 static size_t
-utf8_len(const unsigned char *p, size_t left)
+utf8_decode(const unsigned char *p, size_t left, uint32_t *ret)
 {
 	size_t n, i;
 	uint32_t c;
 
+	*ret = p[0];
 	if (p[0] < 0x80)
 		return 1;
 	if (p[0] >= 0xc2 && p[0] <= 0xdf)
@@ -163,6 +164,7 @@ utf8_len(const unsigned char *p, size_t left)
 		return 0;
 	if (n == 4 && (c < 0x10000 || c > 0x10ffff))
 		return 0;
+	*ret = c;
 	return n;
 }
 
@@ -170,21 +172,26 @@ void
 str_add_json(struct str *s, const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text;
+	uint32_t c;
 	size_t i, n;
 
 	str_addc(s, '"');
 	for (i = 0; i < len; i += n) {
-		n = utf8_len(p + i, len - i);
+		n = utf8_decode(p + i, len - i, &c);
 		if (n == 0) {
-			str_add(s, "\xef\xbf\xbd");
+			str_add(s, "\\ufffd");
 			n = 1;
 		} else if (p[i] == '"' || p[i] == '\\') {
 			str_addc(s, '\\');
 			str_addc(s, (char)p[i]);
-		} else if (p[i] < 0x20 || p[i] == 0x7f) {
-			str_addf(s, "\\u%04x", p[i]);
+		} else if (c >= 0x10000) {
+			str_addf(s, "\\u%04x\\u%04x",
+			    0xd7c0 + (unsigned)(c >> 10),
+			    0xdc00 + (unsigned)(c & 0x3ff));
+		} else if (c < 0x20 || c > 0x7e) {
+			str_addf(s, "\\u%04x", (unsigned)c);
 		} else {
-			str_addn(s, p + i, n);
+			str_addc(s, (char)c);
 		}
 	}
 	str_addc(s, '"');
@@ -215,4 +222,17 @@ str_add_quoted(struct str *s, const char *text, size_t len, size_t max)
 			str_addc(s, (char)c);
 	}
 	str_add(s, i < len ? "...\"" : "\"");
+}
+
+void
+str_add_shown(struct str *s, const char *text)
+{
+	const char *p;
+
+	for (p = text; *p > 0x20 && *p < 0x7f; p++)
+		;
+	if (*p == '\0')
+		str_add(s, text);
+	else
+		str_add_quoted(s, text, strlen(text), 200);
 }

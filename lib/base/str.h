@@ -43,10 +43,18 @@ void str_trim(struct str *s, size_t len);
 void str_drop(struct str *s, size_t n);
 /* Hands the memory to the caller (free()) and leaves 's' empty. */
 char *str_take(struct str *s);
-/* Adds a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */
+/*
+ * Adds a JSON string, quotes included, in ASCII alone: reports and logs are
+ * read on terminals.  Invalid UTF-8 becomes U+FFFD.
+ */
 void str_add_json(struct str *s, const char *text, size_t len);
 /* Adds a JSON object's further member: ,"KEY":"TEXT", or null for NULL. */
 void str_add_member(struct str *s, const char *key, const char *text);
+/*
+ * Adds a foreign word for a terminal: as it is where it is one of 0x21-0x7e,
+ * else quoted as str_add_quoted() does.
+ */
+void str_add_shown(struct str *s, const char *text);
 /*
  * Adds foreign bytes for a log line or a message: in double quotes, with
  * everything outside 0x20-0x7e, the quote and the backslash as \xHH, cut

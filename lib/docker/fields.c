@@ -12,16 +12,41 @@
 
 #define ID_MAX 64
 #define NAME_MAX_LEN 255
+#define VALUES_MAX 50000 /* of one object, whatever holds them */
+
+/* No more than there can be in an honest object: each costs memory. */
+static bool
+has_few_values(const char *json, size_t len)
+{
+	size_t i, values = 0;
+	bool in_text = false;
+
+	for (i = 0; i < len && values <= VALUES_MAX; i++) {
+		if (in_text && json[i] == '\\')
+			i++;
+		else if (json[i] == '"')
+			in_text = !in_text;
+		else if (!in_text &&
+		    (json[i] == ',' || json[i] == '[' || json[i] == '{'))
+			values++;
+	}
+	return values <= VALUES_MAX;
+}
 
 json_t *
 fields_load(const char *json, size_t len, struct error *e)
 {
 	json_error_t je;
-	json_t *doc = json_loadb(json, len,
-	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
-	    &je);
+	json_t *doc;
 	char *near;
 
+	if (!has_few_values(json, len)) {
+		(void)error_set(e, EPROTO, "more than %d values", VALUES_MAX);
+		return NULL;
+	}
+	doc = json_loadb(json, len,
+	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
+	    &je);
 	if (doc == NULL) {
 		near = strstr(je.text, " near ");
 		if (near != NULL)

@@ -96,12 +96,15 @@ findings_fini(struct findings *f)
 	vec_fini(&f->list);
 }
 
-/* Where byte 'at' of a made-up value stands in an old label. */
-static const char *
-origin_of(const struct label_reader *r, int64_t at, int64_t *ret_at)
+const char *
+label_reader_origin(const struct label_reader *r, int64_t at, int64_t *ret_at)
 {
 	size_t i;
 
+	if (!r->is_old) {
+		*ret_at = at;
+		return keys[r->id];
+	}
 	for (i = 0; i < r->old.origins.len; i++) {
 		const struct label_origin *o = &r->old.origins.at[i];
 
@@ -129,7 +132,7 @@ label_reader_fail(struct label_reader *r, enum reject_code code, int64_t at,
 	va_list ap;
 
 	if (r->is_old)
-		key = origin_of(r, at, &at);
+		key = label_reader_origin(r, at, &at);
 	va_start(ap, fmt);
 	set_finding(r->error, code, key, at, NULL, fmt, ap);
 	va_end(ap);

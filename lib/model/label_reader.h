@@ -48,6 +48,12 @@ int label_reader_fail(struct label_reader *r, enum reject_code code, int64_t at,
 /* The same from a check of label_text.h that failed in 's' at 'offset'. */
 int label_reader_fail_check(struct label_reader *r, const struct label_span *s,
     size_t offset, const struct error *e);
+/*
+ * The key of the label that byte 'at' of the value stands in, and its place
+ * there: another than the one being read where that was made up.
+ */
+const char *
+label_reader_origin(const struct label_reader *r, int64_t at, int64_t *ret_at);
 /* The value said nothing (only commas, say): as if it were not there. */
 void label_reader_absent(struct label_reader *r);
 void label_reader_remark(struct label_reader *r, enum reject_code code,

@@ -50,9 +50,13 @@ split_url(struct label_reader *r, const struct label_span *s, struct url *ret)
 	if (start == 0 || start == s->len)
 		return fail(r, s, 0, "write http:// or https:// and a host");
 	for (end = start; end < s->len && s->p[end] != '/'; end++) {
+		if (s->p[end] < 0x21 || s->p[end] > 0x7e || s->p[end] == '\\')
+			break; /* what no host has comes first */
 		if (s->p[end] == '@')
 			return fail(r, s, end, "no user is allowed in a URL");
 	}
+	while (end < s->len && s->p[end] != '/')
+		end++;
 	for (colon = end; colon > start && s->p[colon - 1] != ':'; colon--)
 		;
 	ret->path = label_span_part(s, end, s->len);

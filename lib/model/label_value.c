@@ -144,16 +144,26 @@ read_number(struct label_reader *r, struct label_span v, uint32_t min,
 	    text.p, min, max);
 }
 
-/* What parse.h takes or not; the fault is behind the digits, or the whole. */
+/*
+ * What parse.h does not take: the fault is the first byte behind what could
+ * have been good, or the whole.  'units' are of one letter.
+ */
 static int
-fail_unit(
-    struct label_reader *r, const struct label_span *v, const struct error *e)
+fail_unit(struct label_reader *r, const struct label_span *v, const char *units,
+    const struct error *e)
 {
 	STR_AUTO(text, 200);
 	size_t i = 0;
 
 	while (e->code != ERANGE && i < v->len && is_digit(v->p[i]))
 		i++;
+	if (i > 0 && i < v->len && v->p[i] != '\0' &&
+	    strchr(units, v->p[i]) != NULL) {
+		i++;
+		/* The only unit of two letters. */
+		if (i < v->len && v->p[i - 1] == 'm' && v->p[i] == 's')
+			i++;
+	}
 	if (i == v->len || i > DIGITS_MAX)
 		i = 0;
 	str_add_quoted(&text, v->p, v->len, 40);
@@ -167,7 +177,7 @@ read_duration(struct label_reader *r, struct label_span v, uint64_t *ret)
 	struct error e;
 
 	if (parse_duration_ms(v.p, v.len, LABEL_DURATION_MAX, ret, &e) != 0)
-		return fail_unit(r, &v, &e);
+		return fail_unit(r, &v, "smhd", &e);
 	if (*ret > 0)
 		return 0;
 	return label_reader_fail(r, REJECT_BAD_VALUE, (int64_t)v.at,
@@ -200,6 +210,7 @@ add_item(struct label_reader *r, struct items *items, char *text,
     const struct label_span *item, size_t max, const char *what)
 {
 	struct label_item *added;
+	int64_t at;
 	size_t i;
 
 	for (i = 0; i < items->list.len; i++) {
@@ -216,8 +227,8 @@ add_item(struct label_reader *r, struct items *items, char *text,
 	}
 	added = vec_add(&items->list);
 	added->text = text;
-	added->key = r->label->key;
-	added->offset = (uint32_t)item->at;
+	added->key = label_reader_origin(r, (int64_t)item->at, &at);
+	added->offset = (uint32_t)at;
 	return 0;
 }
 
@@ -413,7 +424,7 @@ read_max_body_size(struct label_reader *r, struct label_span v)
 	struct error e;
 
 	if (parse_size(v.p, v.len, &r->ret->max_body_size, &e) != 0)
-		return fail_unit(r, &v, &e);
+		return fail_unit(r, &v, "kKmMgG", &e);
 	return 0;
 }
 

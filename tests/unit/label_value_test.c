@@ -265,7 +265,7 @@ numbers_durations_and_sizes(void **state)
 		{ "86400001ms", "bad-value %s 0" }, { "10x", "bad-value %s 2" },
 		{ "10 s", "bad-value %s 2" }, { "s", "bad-value %s 0" },
 		{ "-1", "bad-value %s 0" }, { "1.5s", "bad-value %s 1" },
-		{ "10s;", "bad-value %s 2" },
+		{ "10s;", "bad-value %s 3" },
 		{ "99999999999999999999s", "bad-value %s 0" } };
 	static const struct row rows[] = {
 		{ "max_fails", "0", "ok", NULL },
@@ -282,7 +282,7 @@ numbers_durations_and_sizes(void **state)
 		{ "max_body_size", "10M", "ok", NULL },
 		{ "max_body_size", "1g", "ok", NULL },
 		{ "max_body_size", "10t", "bad-value max_body_size 2", NULL },
-		{ "max_body_size", "10mb", "bad-value max_body_size 2", NULL },
+		{ "max_body_size", "10mb", "bad-value max_body_size 3", NULL },
 		{ "max_body_size", "m", "bad-value max_body_size 0", NULL },
 		{ "max_body_size", "99999999g", "bad-value max_body_size 0",
 		    NULL },
