@@ -120,6 +120,21 @@ on_agent_exit(uv_process_t *process, int64_t status, int signo)
 	uv_close((uv_handle_t *)process, on_spawned_closed);
 }
 
+static void
+let_go(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (handle->type == UV_PROCESS && !uv_is_closing(handle) &&
+	    ((uv_process_t *)handle)->exit_cb == on_agent_exit)
+		uv_close(handle, on_spawned_closed);
+}
+
+void
+group_let_go(uv_loop_t *loop)
+{
+	uv_walk(loop, let_go, NULL);
+}
+
 static int
 open_log(const struct member *m)
 {

@@ -33,5 +33,10 @@ void group_set(struct group *g, const struct cluster_config *c);
 void group_drain(struct group *g, void (*drained)(void *arg), void *arg);
 /* Lets go: the agents run on. */
 void group_close(struct group *g, void (*closed)(void *arg), void *arg);
+/*
+ * At the loop's end: no longer waits for agents that were started and still
+ * run (their processes would keep the loop from closing).
+ */
+void group_let_go(uv_loop_t *loop);
 
 #endif

@@ -369,6 +369,7 @@ finish(struct supervisor *s)
 		process_close(c->process, cluster_free, c);
 	}
 	vec_fini(&s->clusters);
+	group_let_go(s->loop);
 	admin_close(s->admin);
 }
 
