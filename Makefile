@@ -24,6 +24,8 @@ CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong \
 LDFLAGS_ALL = $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
 # Debian's libnng-dev and libinih-dev: nng has no .pc file.
 LIBS = -luv -lcurl -ljansson -linih -lnng -lmicrohttpd -lgnutls -lnettle
+# The simulated Swarm's; not of the programs that are installed.
+LIBS_FAKE = -lnghttp2
 
 programs = supervisor extension proxyctl
 bin_supervisor = $(BUILD)/bin/bulkhead-supervisor
@@ -90,16 +92,16 @@ $(bin_proxyctl): $(call obj,$(proxyctl_src)) $(BUILD)/lib.a
 	$(link)
 $(bin_fakeswarm): $(call obj,$(fake_src)) $(BUILD)/lib.a
 	@mkdir -p $(@D)
-	$(link)
+	$(link) $(LIBS_FAKE)
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(archives) $(BUILD)/lib.a
 	@mkdir -p $(@D)
-	$(link)
+	$(link) $(LIBS_FAKE)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(archives) $(BUILD)/lib.a
 	@mkdir -p $(@D)
-	$(link) -lcmocka
+	$(link) -lcmocka $(LIBS_FAKE)
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(archives) $(BUILD)/lib.a
 	@mkdir -p $(@D)
-	$(link)
+	$(link) $(LIBS_FAKE)
 
 .SECONDARY:
 

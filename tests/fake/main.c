@@ -17,6 +17,7 @@
 #include "sim_store.h"
 #include "sim_task.h"
 #include "sim_vip.h"
+#include "sim_watch.h"
 
 struct app {
 	struct sim sim;
@@ -65,7 +66,7 @@ listen_tcp(struct sim *s, struct error *e)
 static int
 start(struct sim *s, struct error *e)
 {
-	if (sim_net_init(s, e) != 0)
+	if (sim_watch_start(s, e) != 0 || sim_net_init(s, e) != 0)
 		return -1;
 	sim_node_init(s);
 	if (sim_load_start(s, e) != 0 || listen_tcp(s, e) != 0)
@@ -87,6 +88,7 @@ stop(struct app *a)
 	if (s->server != NULL)
 		(void)unlink(s->options.socket);
 	sim_events_cut(s);
+	sim_watch_stop(s);
 	sim_http_close(s->server);
 	sim_http_close(s->tcp_server);
 	sim_load_stop(s);
@@ -144,6 +146,7 @@ main(int argc, char **argv)
 	}
 	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
 	must(uv_loop_close(&s->loop) == 0);
+	sim_watch_fini(s);
 	sim_events_fini(s);
 	sim_control_fini(s);
 	sim_store_fini(s);

@@ -9,6 +9,7 @@
  *	sim_app     what tasks answer			sim_vip     forwarders
  *	sim_api*    the Engine API			sim_events  its stream
  *	sim_control the simulator's own API, faults	sim_load    start, churn
+ *	sim_watch   SwarmKit's Watch, on sim_h2
  */
 #ifndef SIM_H
 #define SIM_H
@@ -151,6 +152,7 @@ struct sim_service {
 struct sim_options {
 	const char *socket;
 	const char *listen;
+	const char *control_socket; /* NULL: no Watch */
 	const char *script;
 	uint32_t services;
 	uint32_t tasks;
@@ -190,6 +192,7 @@ struct sim {
 	struct sim_http_server *tcp_server;
 	struct sim_events *events;
 	struct sim_control *control;
+	struct sim_watch *watch; /* or NULL */
 	struct sim_load *load;
 	struct sim_vip_pair *pairs; /* connections through forwarders */
 	bool closing;

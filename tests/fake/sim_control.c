@@ -7,6 +7,7 @@
 #include "sim_node.h"
 #include "sim_store.h"
 #include "sim_task.h"
+#include "sim_watch.h"
 
 enum mode { ERROR, CUT, EMPTY, HANG, DROP, NOISE, HTML, SLOW, NONE };
 static const char *const mode_names[] = { "error", "cut", "empty", "hang",
@@ -387,6 +388,8 @@ own_request(struct sim_call *c, const char *path)
 		objects(c, words[1], strcmp(method, "POST") == 0);
 	} else if (n == 2 && strcmp(words[0], "events") == 0) {
 		act_on_events(c, words[1]);
+	} else if (n > 0 && n <= 2 && strcmp(words[0], "watch") == 0) {
+		sim_watch_control(c, words[1]);
 	} else if (n == 3 && strcmp(words[0], "tasks") == 0) {
 		act_on_task(c, words[1], words[2]);
 	} else if (n == 3 && strcmp(words[0], "nodes") == 0) {

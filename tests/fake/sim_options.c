@@ -19,6 +19,7 @@ static const char help[] =
     "\n"
     "  --socket PATH         where the API is served (required)\n"
     "  --listen ADDR:PORT    serve the API there too (loopback only)\n"
+    "  --control-socket PATH serve SwarmKit's Watch there (default: nowhere)\n"
     "  --script FILE         objects at the start: {\"networks\":[...],\n"
     "                        \"secrets\":[...],\"configs\":[...],\"services\":"
     "[...]},\n"
@@ -77,11 +78,14 @@ static const char help[] =
     "The simulator's own calls: GET /_sim/state, GET and DELETE /_sim/stats,\n"
     "POST /_sim/tasks/ID/fail or /exit, POST /_sim/nodes/ID/down or /up,\n"
     "POST and DELETE /_sim/objects/KIND, POST and DELETE /_sim/faults,\n"
-    "POST /_sim/events/pause, /resume, /cut or /emit.\n";
+    "POST /_sim/events/pause, /resume, /cut or /emit, GET /_sim/watch,\n"
+    "POST /_sim/watch/cut, /end, /silent, /duplicate, /disorder, /compact,\n"
+    "/refuse, /hang, /emit, /away (no socket), and /normal that ends them.\n";
 
 enum {
 	O_SOCKET = 256,
 	O_LISTEN,
+	O_CONTROL_SOCKET,
 	O_SCRIPT,
 	O_NODES,
 	O_SERVICES,
@@ -107,6 +111,7 @@ enum {
 static const struct option options[] = {
 	{ "socket", required_argument, NULL, O_SOCKET },
 	{ "listen", required_argument, NULL, O_LISTEN },
+	{ "control-socket", required_argument, NULL, O_CONTROL_SOCKET },
 	{ "script", required_argument, NULL, O_SCRIPT },
 	{ "nodes", required_argument, NULL, O_NODES },
 	{ "services", required_argument, NULL, O_SERVICES },
@@ -185,6 +190,9 @@ take(int option, struct sim_options *o, struct error *e)
 		return 0;
 	case O_LISTEN:
 		o->listen = optarg;
+		return 0;
+	case O_CONTROL_SOCKET:
+		o->control_socket = optarg;
 		return 0;
 	case O_SCRIPT:
 		o->script = optarg;

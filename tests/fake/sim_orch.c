@@ -237,6 +237,8 @@ sim_orch_remove_service(struct sim_service *v)
 {
 	sim_update_cancel(v);
 	sim_vip_close(v);
+	/* The engine's order: the service goes, then its tasks are to go. */
+	sim_store_remove(v->sim, &v->o);
 	for (size_t i = 0; i < v->tasks.len; i++) {
 		struct sim_task *t = v->tasks.at[i];
 
@@ -246,6 +248,5 @@ sim_orch_remove_service(struct sim_service *v)
 	}
 	v->tasks.len = 0;
 	sim_spec_release(v);
-	sim_store_remove(v->sim, &v->o);
 	sim_service_free(v);
 }

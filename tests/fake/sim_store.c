@@ -2,6 +2,7 @@
 #include "sim_store.h"
 
 #include "base/clock.h"
+#include "sim_watch.h"
 
 const char *const sim_kind_names[SIM_KINDS] = {
 	[SIM_SERVICE] = "service",
@@ -85,6 +86,7 @@ sim_store_add(
 	(void)map_set(&s->by_id[kind], o->id, o);
 	if (name != NULL && kind != SIM_TASK && kind != SIM_NETWORK)
 		(void)map_set(&s->by_name[kind], name, o);
+	sim_watch_added(s, o);
 }
 
 void
@@ -94,6 +96,7 @@ sim_store_touch(struct sim *s, struct sim_object *o)
 	o->updated_ns = sim_now(s);
 	free(o->json);
 	o->json = NULL;
+	sim_watch_changed(s, o);
 }
 
 void
@@ -109,6 +112,7 @@ sim_store_remove(struct sim *s, struct sim_object *o)
 	if (o->name != NULL && map_get(&s->by_name[o->kind], o->name) == o)
 		(void)map_remove(&s->by_name[o->kind], o->name);
 	s->index++;
+	sim_watch_removed(s, o);
 }
 
 void
