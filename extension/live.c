@@ -37,17 +37,21 @@ on_push(uv_timer_t *timer)
 
 	if (l->stopping)
 		return;
+	l->pushed_ms = clock_mono_ms();
 	live_status(l, &line);
 	if (!line.overflow && line.len < 1024 * 1024)
 		child_push(l->link, line.p, line.len);
 }
 
-/* Soon, so that many changes are one line. */
+/* At once after quiet; many changes are one line. */
 static void
 push_soon(struct live *l)
 {
+	uint64_t quiet = clock_mono_ms() - l->pushed_ms;
+
 	if (!l->stopping && !uv_is_active((uv_handle_t *)&l->push))
-		must(uv_timer_start(&l->push, on_push, PUSH_MS, 0) == 0);
+		must(uv_timer_start(&l->push, on_push,
+			 quiet >= PUSH_MS ? 0 : PUSH_MS - quiet, 0) == 0);
 }
 
 /* ---- rendering ---- */

@@ -41,8 +41,9 @@ struct live {
 	struct bus_stamps stamps; /* of the oldest change not yet rendered */
 	uint64_t received_us;
 
-	uv_timer_t push;  /* the next status line */
-	uv_timer_t store; /* the next write of the state */
+	uv_timer_t push;    /* the next status line */
+	uint64_t pushed_ms; /* when the last one was */
+	uv_timer_t store;   /* the next write of the state */
 	uv_timer_t tick;
 	uv_signal_t sigterm, sigint;
 

@@ -220,20 +220,28 @@ class System:
         return self.ask(target)["proxies"]
 
     def detail(self, name):
-        """The extension's own status line."""
-        return self.ask("/v1/clusters/" + name)["status"]
+        """The extension's own status line, once every proxy has applied what
+        it tells of."""
+        def settled():
+            status = self.ask("/v1/clusters/" + name)["status"]
+            alive = [p for p in status["proxies"] if p["alive"]]
+            want = self.clusters[name].replicas
+            if self.clusters[name].proxy["driver"] != "local":
+                want = 0
+            return (len(alive) >= want and
+                    all(p["applied"] == status["generation"] for p in alive)
+                    and status)
+        return procs.wait_for(settled, SOON, "status of " + name, 0.02)
 
     # Waiting.
 
     def wait_applied(self, name, deadline=SOON):
         """Every proxy of the cluster serves its newest generation."""
         def applied():
-            generation = self.generation(name)
             proxies = [p for p in self.proxies(name) if p["alive"]]
-            return (generation > 0 and
-                    len(proxies) == self.clusters[name].replicas and
-                    all(p["applied"] == generation for p in proxies)
-                    and generation)
+            return (len(proxies) == self.clusters[name].replicas and
+                    all(p["applied"] == p["generation"] > 0 for p in proxies)
+                    and proxies[0]["generation"])
         return procs.wait_for(applied, deadline,
                               "proxies of %s to apply" % name, 0.02)
 
