@@ -56,14 +56,13 @@ push_soon(struct live *l)
 
 /* ---- rendering ---- */
 
-const struct routing *
-live_routing(struct live *l)
+static void
+build_routing(struct live *l)
 {
 	struct routing_options o = { .foreign_is_error = true };
 
-	if (l->routing == NULL && l->whole)
+	if (l->routing == NULL)
 		l->routing = routing_build(l->config, l->model, &o);
-	return l->routing;
 }
 
 /* The files without the addresses behind their routes. */
@@ -140,7 +139,8 @@ on_apply(uv_timer_t *timer)
 	memset(&l->stamps, 0, sizeof(l->stamps));
 	l->received_us = 0;
 	l->applied_ms = clock_mono_ms();
-	r = render(l->config, live_routing(l), &o, &e);
+	build_routing(l);
+	r = render(l->config, l->routing, &o, &e);
 	if (r == NULL) {
 		log_error("what was rendered is not what was meant: %s; the "
 			  "configuration before stays in force",
@@ -153,6 +153,16 @@ on_apply(uv_timer_t *timer)
 	change.rendered_us = clock_wall_us();
 	deliver(l, r, &change);
 	push_soon(l);
+}
+
+const struct routing *
+live_routing(struct live *l)
+{
+	if (uv_is_active((uv_handle_t *)&l->apply)) {
+		(void)uv_timer_stop(&l->apply);
+		on_apply(&l->apply);
+	}
+	return l->routing;
 }
 
 static void

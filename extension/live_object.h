@@ -54,7 +54,10 @@ struct live {
 	int exit_code;
 };
 
-/* The routing of the model as it is now; NULL before the first snapshot. */
+/*
+ * The routing in force; NULL before the first snapshot.  A change that still
+ * waits to be gathered is rendered now: what is told is what is delivered.
+ */
 const struct routing *live_routing(struct live *l);
 
 /* Answers to fd 3's queries (docs/internals.md). */

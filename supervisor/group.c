@@ -280,8 +280,10 @@ start_again(struct member *m, uint64_t ran_ms, const char *why)
 {
 	uint64_t delay = backoff_next(&m->backoff, ran_ms);
 
-	log_warn("local proxy %s.%u: %s; again in %llu ms", m->group->name,
-	    m->index, why, (unsigned long long)delay);
+	log_warn("local proxy %s.%u: %s (see %s/log/%s.%u.log); again in "
+		 "%llu ms",
+	    m->group->name, m->index, why, m->group->run_dir, m->group->name,
+	    m->index, (unsigned long long)delay);
 	set_state(m, MEMBER_LOOKING);
 	look_after(m, delay);
 }

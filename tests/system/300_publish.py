@@ -63,10 +63,10 @@ def four_tasks_and_one_canary_share_by_task_and_by_weight():
     wait_upstreams("web.example", 5)
     near("web.example", "canary", 20)
     before = system.generation("blue")
-    fake.set_label("canary", "com.docker.lb.weight", "25")
+    fake.set_label("canary", "com.docker.lb.weight", "50")
     procs.wait_for(lambda: system.generation("blue") > before, 30, "weight")
     system.wait_applied("blue")
-    near("web.example", "canary", 20)
+    near("web.example", "canary", 100 / 3)
     fake.set_label("canary", "com.docker.lb.weight", "300")
     code = procs.wait_for(
         lambda: system.services()["canary"].get("code"), 30, "rejection")

@@ -118,7 +118,7 @@ def a_port_that_is_taken_is_named():
         def told():
             with open(log, encoding="utf-8") as f:
                 text = f.read()
-            return "127.0.0.1:%d" % port in text and "in use" in text
+            return "127.0.0.1:%d" % port in text and "uses this port" in text
         procs.wait_for(told, 30, "the taken port to be named")
         tap.equal(system.get("blue", "nobody.example").status, 503)
     finally:
