@@ -29,6 +29,7 @@ struct cycle {
 	struct swarm_batch batch;
 	VEC(struct cycle_call *) calls; /* under way */
 	bool starting;
+	bool refused; /* the tasks' list, for a service that is gone */
 	bool failed;
 	struct error error;
 	cycle_done_fn *done;
@@ -67,10 +68,35 @@ cycle_wants_everything(struct cycle_wants *w)
 
 /* ---------------------------------------------------------------- answers */
 
+static void list_tasks(struct cycle *c, bool all);
+
+/*
+ * The Engine refuses a list of several services' tasks for one that is gone.
+ * The single looks have told which by now; a service whose tasks alone were
+ * asked for has to be found by a whole list.
+ */
+static void
+list_tasks_again(struct cycle *c)
+{
+	size_t before = c->batch.asked_tasks.len;
+	struct map_entry *e;
+
+	c->refused = false;
+	for (size_t i = 0; (e = map_next(&c->batch.gone, &i)) != NULL;)
+		(void)map_remove(&c->batch.asked_tasks, e->key);
+	c->batch.all_tasks = c->batch.asked_tasks.len == before;
+	if (c->batch.asked_tasks.len > 0)
+		list_tasks(c, c->batch.all_tasks);
+}
+
 static void
 end(struct cycle *c)
 {
 	if (c->calls.len > 0 || c->starting)
+		return;
+	if (c->refused && !c->failed)
+		list_tasks_again(c);
+	if (c->calls.len > 0)
 		return;
 	c->done(c->arg, &c->batch, c->failed ? &c->error : NULL);
 	swarm_batch_fini(&c->batch);
@@ -150,8 +176,14 @@ on_skipped(void *arg, const char *json, size_t len)
 static void
 on_list_done(void *arg, long status, const struct error *e)
 {
-	(void)status;
-	end_call(arg, e);
+	struct cycle_call *x = arg;
+
+	if (x->look == LOOK_TASKS && status == 404 &&
+	    !x->cycle->batch.all_tasks) {
+		x->cycle->refused = true;
+		e = NULL;
+	}
+	end_call(x, e);
 }
 
 static void
