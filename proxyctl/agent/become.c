@@ -34,7 +34,8 @@ become_holder(const struct agent_options *o, struct error *e)
 		return error_errno(e, errno, "%s", o->dir);
 	if (changes_user(o) && chown(".", o->uid, o->gid) != 0)
 		return error_errno(e, errno, "%s", o->dir);
-	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* Read-only: it would keep a file system from becoming that. */
+	fd = open(LOCK, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0 && errno == EROFS)
 		fd = open(LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)

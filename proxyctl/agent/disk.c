@@ -86,15 +86,16 @@ disk_settle(struct folder *f, const struct agent_options *o, struct error *e)
 {
 	struct manifest *m = NULL;
 	uint64_t current;
+	struct error why;
 
-	if (folder_open(f, o->dir, e) != 0)
-		log_warn("disk: %s; going on with what is there", e->msg);
+	if (folder_open(f, o->dir, &why) != 0)
+		log_warn("disk: %s; going on with what is there", why.msg);
 	current = folder_current(f);
 	if (current != 0) {
-		m = folder_load(f, current, e);
+		m = folder_load(f, current, &why);
 		if (m == NULL)
 			log_error("disk: generation %" PRIu64 ": %s", current,
-			    e->msg);
+			    why.msg);
 		if (m == NULL)
 			m = earlier(f, UINT64_MAX);
 	}

@@ -141,6 +141,8 @@ on_worker_message(void *arg, const struct link_message *m)
 		k->options->drain_delay_ms = m->drain_delay_ms;
 		break;
 	case LINK_BEAT:
+		nginx_child_take_sockets(k->nginx);
+		break;
 	case LINK_NGINX:
 	case LINK_RELOADED:
 	case LINK_DRAIN:

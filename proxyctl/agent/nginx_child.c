@@ -21,9 +21,10 @@
 #include "procs.h"
 
 #define LOOK_MS 10
-#define GOOD_RUN_MS 5000
+#define GOOD_RUN_MS 1000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 10000
+#define CRASH_MAX_MS 1000 /* for one that served: connections are queued */
 
 #define STATES(X)                                                              \
 	X(DOWN, "down")                                                        \
@@ -54,7 +55,8 @@ struct nginx_child {
 	int pidfd; /* -1 unless adopted */
 	uv_timer_t timer;
 	uint64_t started_ms;
-	struct backoff backoff;
+	struct backoff backoff; /* of starts that failed */
+	struct backoff crashes; /* of masters that served only briefly */
 	unsigned fails;
 	uint64_t reloads;
 	bool closing;
@@ -134,10 +136,12 @@ on_gone(struct nginx_child *n, const char *how, int code)
 	}
 	n->master = (struct proc){ 0 };
 	(void)uv_timer_stop(&n->timer);
-	if (n->state != NGINX_UP || ran < GOOD_RUN_MS)
-		delay = backoff_next(&n->backoff, ran);
+	if (n->state != NGINX_UP)
+		delay = backoff_next(&n->backoff, 0);
+	else if (ran < GOOD_RUN_MS)
+		delay = backoff_next(&n->crashes, ran);
 	else
-		n->backoff.next_ms = 0;
+		n->crashes.next_ms = 0;
 	set_state(n, NGINX_DOWN);
 	if (stopping)
 		n->setup.on_stopped(n->setup.arg);
@@ -238,6 +242,7 @@ on_timer(uv_timer_t *timer)
 			return;
 		}
 		n->fails = 0;
+		n->backoff.next_ms = 0;
 		log_info("nginx: master %d serves", n->master.pid);
 		set_state(n, NGINX_UP);
 		retire_others(n, SIGQUIT);
@@ -287,6 +292,33 @@ spawn(struct nginx_child *n, struct error *e)
 	return 0;
 }
 
+/* Sockets of a process that runs; what cannot be had is told. */
+static void
+take_sockets(struct nginx_child *n, int pid)
+{
+	struct error e;
+
+	if (sockets_recover(n->setup.sockets, pid, &e) < 0)
+		log_warn("nginx: its sockets stay with it: %s", e.msg);
+}
+
+void
+nginx_child_take_sockets(struct nginx_child *n)
+{
+	struct procs found = { 0 };
+	size_t i;
+
+	if (sockets_complete(n->setup.sockets) ||
+	    procs_scan(n->setup.options->dir, &found, NULL) != 0)
+		return;
+	for (i = 0; i < found.list.len; i++) {
+		if (found.list.at[i].role != PROC_LEAVING &&
+		    !sockets_complete(n->setup.sockets))
+			take_sockets(n, found.list.at[i].pid);
+	}
+	procs_fini(&found);
+}
+
 static void
 start(struct nginx_child *n)
 {
@@ -294,6 +326,8 @@ start(struct nginx_child *n)
 
 	n->started_ms = clock_mono_ms();
 	engine_nginx_clear_stale(n->setup.options->dir);
+	/* Workers of a dead master may hold what we do not. */
+	nginx_child_take_sockets(n);
 	if (sockets_bind(n->setup.sockets, &e) != 0 ||
 	    sockets_listen(n->setup.sockets, &e) != 0 || spawn(n, &e) != 0) {
 		uint64_t delay = backoff_next(&n->backoff, 0);
@@ -319,6 +353,8 @@ nginx_child_new(const struct nginx_child_setup *setup)
 	n->pidfd = -1;
 	n->backoff = (struct backoff)BACKOFF_INIT(
 	    BACKOFF_MIN_MS, BACKOFF_MAX_MS, GOOD_RUN_MS);
+	n->crashes = (struct backoff)BACKOFF_INIT(
+	    BACKOFF_MIN_MS, CRASH_MAX_MS, GOOD_RUN_MS);
 	must(uv_timer_init(setup->loop, &n->timer) == 0);
 	return n;
 }
@@ -338,16 +374,6 @@ pick_master(const struct nginx_child *n, const struct procs *found)
 			best = p;
 	}
 	return best;
-}
-
-/* Sockets of a process that runs; what cannot be had is told. */
-static void
-take_sockets(struct nginx_child *n, int pid)
-{
-	struct error e;
-
-	if (sockets_recover(n->setup.sockets, pid, &e) < 0)
-		log_warn("nginx: its sockets stay with it: %s", e.msg);
 }
 
 static bool

@@ -43,6 +43,8 @@ struct nginx_child *nginx_child_new(const struct nginx_child_setup *setup);
 bool nginx_child_adopt(struct nginx_child *n);
 /* From here on a master runs, whatever happens to it. */
 void nginx_child_start(struct nginx_child *n);
+/* Takes what an adopted nginx has bound by itself since; to call at times. */
+void nginx_child_take_sockets(struct nginx_child *n);
 /* Sends SIGHUP; -1 when no master is up. */
 int nginx_child_reload(struct nginx_child *n, struct error *e) _warn_unused_;
 /* Stops starting it, sends 'signal_number' to all that is left of it. */

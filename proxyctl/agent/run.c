@@ -194,12 +194,14 @@ on_handle_closed(uv_handle_t *handle)
 void
 run_close(struct run *r, void (*closed)(void *arg), void *arg)
 {
-	uv_handle_t *handles[] = { (uv_handle_t *)&r->timer,
-		(uv_handle_t *)&r->pipe, (uv_handle_t *)&r->process };
+	uv_handle_t *handles[3];
 	size_t i;
 
 	if (r == NULL || r->closing)
 		return;
+	handles[0] = (uv_handle_t *)&r->timer;
+	handles[1] = (uv_handle_t *)&r->pipe;
+	handles[2] = (uv_handle_t *)&r->process;
 	r->closing = true;
 	r->closed = closed;
 	r->closed_arg = arg;

@@ -30,11 +30,9 @@
 #include "link.h"
 #include "loop/lines.h"
 #include "proof.h"
-#include "report.h"
-#include "run.h"
+#include "reporter.h"
 #include "sockets.h"
 
-#define REPORT_MS 10000
 #define LOCK_RETRY_MS 20
 #define UP_MS 5000	  /* nginx may take so long before we ask anyway */
 #define MAX_GENERATIONS 8 /* of workers that are leaving */
@@ -43,7 +41,6 @@
 #define SHORT_POLL_MS 500  /* an answer sooner than this ... */
 #define AFTER_SHORT_MS 300 /* ... is followed by a rest */
 #define FALL_BACK_FAILS 3
-#define VERSION_MS 5000
 
 struct worker {
 	const struct agent_options *options;
@@ -53,24 +50,21 @@ struct worker {
 	struct fetch *fetch;
 	struct proof *proof;
 	struct apply *apply;
-	struct run *version_run;
-	struct str version;
+	struct reporter *reporter;
 	int lock_fd;
 	int fds[SOCKET_ROLES];
 	int fd_count;
 	uv_timer_t poll_timer;	/* when to ask next; the lock before */
 	uv_timer_t retry_timer; /* when to try again what failed */
-	uv_timer_t report_timer;
 	uv_timer_t beat_timer;
 	struct backoff poll_backoff, retry_backoff;
 	struct manifest *in_force; /* NULL before the start */
 	char have[SHA256_HEX_SIZE];
-	struct report report;
 	struct link_message nginx; /* as the keeper told last */
 	bool asking;		   /* the internal server, at the start */
 	bool polling;		   /* the loop of polls runs */
 	uint64_t polled_ms, reloaded_ms;
-	struct log_limit poll_limit, report_limit;
+	struct log_limit poll_limit;
 	bool closing;
 };
 
@@ -105,47 +99,13 @@ request_reload(void *arg)
 	tell_keeper(w, &(struct link_message){ .type = LINK_RELOAD });
 }
 
-static void
-on_reported(void *arg, const struct error *e)
-{
-	struct worker *w = arg;
-
-	if (e != NULL && !w->closing)
-		log_limited(&w->report_limit, LOG_WARN,
-		    "report: %s; it follows later", e->msg);
-}
-
-static void
-send_report(struct worker *w)
-{
-	STR_AUTO(json, 64 * 1024);
-
-	w->report.alive = w->nginx.up;
-	w->report.engine = w->version.len > 0 ? w->version.p : "nginx";
-	w->report.in_force = w->in_force;
-	w->report.reloads = w->nginx.reloads;
-	report_encode(&w->report, &json);
-	if (!json.overflow)
-		fetch_report(w->fetch, json.p, json.len, on_reported, w);
-	must(uv_timer_start(&w->report_timer, w->report_timer.timer_cb,
-		 jitter(REPORT_MS), 0) == 0);
-}
-
-static void
-on_report_timer(uv_timer_t *timer)
-{
-	struct worker *w = container_of(timer, struct worker, report_timer);
-
-	if (!w->closing)
-		send_report(w);
-}
-
 /* 'm' is in force from here on; takes it. */
 static void
 set_in_force(struct worker *w, struct manifest *m)
 {
 	manifest_free(w->in_force);
 	w->in_force = m;
+	reporter_set_in_force(w->reporter, m);
 	(void)snprintf(
 	    w->have, sizeof(w->have), "%s", m->builtin ? "" : m->config);
 	if (m->drain_delay_ms != UINT64_MAX)
@@ -201,14 +161,9 @@ on_apply_done(void *arg, const struct apply_result *r)
 {
 	struct worker *w = arg;
 
-	w->report.outcome = r->outcome;
-	w->report.generation = r->manifest->generation;
-	w->report.timing = r->timing;
-	(void)snprintf(w->report.config, sizeof(w->report.config), "%s",
-	    r->manifest->config);
+	reporter_set_attempt(
+	    w->reporter, r->outcome, r->manifest, r->words, &r->timing);
 	(void)snprintf(w->have, sizeof(w->have), "%s", r->manifest->config);
-	str_clear(&w->report.words);
-	str_add(&w->report.words, r->words);
 	switch (r->outcome) {
 	case APPLY_APPLIED:
 		on_applied(w, r);
@@ -224,7 +179,7 @@ on_apply_done(void *arg, const struct apply_result *r)
 		manifest_free(r->manifest);
 		break;
 	}
-	send_report(w);
+	reporter_send(w->reporter);
 	poll_next(w);
 }
 
@@ -257,14 +212,10 @@ on_manifest(struct worker *w, struct manifest *m)
 		apply_start(w->apply, m);
 		return;
 	}
-	w->report.outcome = APPLY_APPLIED;
-	w->report.generation = m->generation;
-	w->report.timing = (struct apply_timing){ 0 };
-	(void)snprintf(
-	    w->report.config, sizeof(w->report.config), "%s", m->config);
-	str_clear(&w->report.words);
+	reporter_set_attempt(
+	    w->reporter, APPLY_APPLIED, m, "", &(struct apply_timing){ 0 });
 	set_in_force(w, m);
-	send_report(w);
+	reporter_send(w->reporter);
 	poll_later(w, AFTER_SHORT_MS);
 }
 
@@ -363,6 +314,7 @@ on_first_answer(void *arg, const char *answer, const struct error *e)
 	apply_reload(w->apply, steal(&w->in_force));
 	w->in_force =
 	    manifest_builtin(w->options->cluster, engine_nginx_builtin);
+	reporter_set_in_force(w->reporter, w->in_force);
 }
 
 static void
@@ -398,6 +350,7 @@ on_nginx(struct worker *w, const struct link_message *m)
 	bool was_up = w->nginx.up;
 
 	w->nginx = *m;
+	reporter_set_nginx(w->reporter, m);
 	apply_on_nginx(w->apply, m->pid, m->up);
 	if (w->in_force == NULL)
 		return;
@@ -434,8 +387,8 @@ on_link_line(void *arg, char *line, size_t len)
 		apply_on_reloaded(w->apply, m.ok);
 		break;
 	case LINK_DRAIN:
-		w->report.draining = true;
-		send_report(w);
+		reporter_set_draining(w->reporter);
+		reporter_send(w->reporter);
 		break;
 	case LINK_START:
 	case LINK_RELOAD:
@@ -477,9 +430,8 @@ begin(struct worker *w)
 		return;
 	}
 	set_in_force(w, m);
-	(void)snprintf(
-	    w->report.config, sizeof(w->report.config), "%s", w->have);
-	w->report.generation = m->generation;
+	reporter_set_attempt(
+	    w->reporter, APPLY_APPLIED, m, "", &(struct apply_timing){ 0 });
 	tell_keeper(w, &(struct link_message){ .type = LINK_START });
 	must(uv_timer_start(&w->poll_timer, on_up_timer, UP_MS, 0) == 0);
 	if (w->nginx.up) {
@@ -510,29 +462,6 @@ on_lock_timer(uv_timer_t *timer)
 }
 
 static void
-on_version(void *arg, const struct run_result *r)
-{
-	struct worker *w = arg;
-
-	engine_nginx_version(r->output, r->len, &w->version);
-	run_close(w->version_run, NULL, NULL);
-	w->version_run = NULL;
-}
-
-static void
-ask_version(struct worker *w)
-{
-	struct engine_command *c = engine_nginx_version_command(w->options);
-	struct error e;
-
-	w->version_run = run_start(&w->loop, c, w->options->dir, NULL, 0,
-	    VERSION_MS, on_version, w, &e);
-	if (w->version_run == NULL)
-		log_warn("nginx -v: %s", e.msg);
-	engine_command_free(c);
-}
-
-static void
 on_timer_closed(uv_handle_t *handle)
 {
 	(void)handle;
@@ -543,7 +472,7 @@ static void
 stop(struct worker *w)
 {
 	uv_timer_t *timers[] = { &w->poll_timer, &w->retry_timer,
-		&w->report_timer, &w->beat_timer };
+		&w->beat_timer };
 	size_t i;
 
 	if (w->closing)
@@ -551,7 +480,7 @@ stop(struct worker *w)
 	w->closing = true;
 	for (i = 0; i < countof(timers); i++)
 		uv_close((uv_handle_t *)timers[i], on_timer_closed);
-	run_close(w->version_run, NULL, NULL);
+	reporter_close(w->reporter, NULL, NULL);
 	apply_close(w->apply, NULL, NULL);
 	proof_close(w->proof, NULL, NULL);
 	fetch_close(w->fetch, NULL, NULL);
@@ -600,6 +529,7 @@ open_parts(struct worker *w, struct error *e)
 	    &w->loop, WORKER_LINK_FD, on_link_line, on_link_end, w, e);
 	if (w->link == NULL)
 		return -1;
+	w->reporter = reporter_new(&w->loop, w->options, w->fetch);
 	setup.fetch = w->fetch;
 	setup.proof = w->proof;
 	w->apply = apply_new(&setup);
@@ -611,10 +541,7 @@ open_timers(struct worker *w)
 {
 	must(uv_timer_init(&w->loop, &w->poll_timer) == 0);
 	must(uv_timer_init(&w->loop, &w->retry_timer) == 0);
-	must(uv_timer_init(&w->loop, &w->report_timer) == 0);
 	must(uv_timer_init(&w->loop, &w->beat_timer) == 0);
-	must(uv_timer_start(
-		 &w->report_timer, on_report_timer, jitter(REPORT_MS), 0) == 0);
 	must(uv_timer_start(&w->beat_timer, on_beat, 0, WORKER_BEAT_MS) == 0);
 	must(uv_timer_start(&w->poll_timer, on_lock_timer, 0, 0) == 0);
 }
@@ -629,14 +556,10 @@ worker_main(const struct agent_options *o)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	w->options = o;
 	take_fds(w);
-	str_init(&w->version, 256);
-	str_init(&w->report.words, 16 * 1024);
-	w->report.options = o;
 	w->poll_backoff = (struct backoff)BACKOFF_INIT(100, 5000, 1000);
 	w->retry_backoff = (struct backoff)BACKOFF_INIT(1000, 30000, 60000);
 	w->poll_limit = (struct log_limit)LOG_LIMIT_INIT(1, 10000);
-	w->report_limit = (struct log_limit)LOG_LIMIT_INIT(1, 30000);
-	w->lock_fd = open("worker.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	w->lock_fd = open("worker.lock", O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
 	must(uv_loop_init(&w->loop) == 0);
 	if (open_parts(w, &e) != 0) {
 		/* The keeper tries again; nginx is not touched by it. */
@@ -644,13 +567,10 @@ worker_main(const struct agent_options *o)
 		return 1;
 	}
 	open_timers(w);
-	ask_version(w);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	must(uv_loop_close(&w->loop) == 0);
 	manifest_free(w->in_force);
 	folder_fini(&w->folder);
-	str_fini(&w->version);
-	str_fini(&w->report.words);
 	if (w->lock_fd >= 0)
 		(void)close(w->lock_fd);
 	free(w);

@@ -16,6 +16,8 @@
 #include "worker.h"
 
 #define GOOD_RUN_MS 5000
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 2000
 #define SILENCE_MS 15000
 #define LOOK_MS 1000
 #define END_MS 2000
@@ -242,7 +244,8 @@ worker_child_new(const struct worker_child_setup *setup)
 	struct worker_child *c = xcalloc(1, sizeof(*c));
 
 	c->setup = *setup;
-	c->backoff = (struct backoff)BACKOFF_INIT(100, 10000, GOOD_RUN_MS);
+	c->backoff = (struct backoff)BACKOFF_INIT(
+	    BACKOFF_MIN_MS, BACKOFF_MAX_MS, GOOD_RUN_MS);
 	must(uv_timer_init(setup->loop, &c->timer) == 0);
 	after(c, 0);
 	return c;

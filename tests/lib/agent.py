@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sys
+import time
 
 import control
 import httpc
@@ -129,14 +130,30 @@ class Agent:
                        "the answer %r" % text)
 
     def wait_report(self, deadline=60.0, **wanted):
-        return procs.wait_for(lambda: self.control.report(**wanted),
-                              deadline, "a report with %r; last %r" % (
-                                  wanted, self.control.reports[-1:]))
+        try:
+            return procs.wait_for(lambda: self.control.report(**wanted),
+                                  deadline, "a report with %r" % wanted)
+        except procs.Timeout as error:
+            raise procs.Timeout("%s; the last one: %r" % (
+                error, self.control.reports[-1:])) from None
 
     def apply(self, tree, deadline=60.0, **more):
         """Offers a configuration and waits until it is reported applied."""
         config = self.control.set(tree, **more)
         return self.wait_report(deadline, state="applied", config=config)
+
+    def again(self, deadline=60.0):
+        """The report after the same bytes came as another generation."""
+        end = time.monotonic() + deadline
+        while True:
+            # A connection of a killed worker may swallow the answer.
+            generation = self.control.again()
+            try:
+                return self.wait_report(2.0, generation=generation,
+                                        state="applied")
+            except procs.Timeout:
+                if time.monotonic() > end:
+                    raise
 
     def reloads(self):
         return self.control.reports[-1]["reloads"]

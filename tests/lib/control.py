@@ -40,7 +40,7 @@ class Control:
     """
     set(files) puts a configuration on offer.  Faults: 'refuse' (status for
     every request), 'delay' (seconds before a blob), 'corrupt' (a set of paths
-    whose blobs are damaged), 'manifest' (bytes instead of the manifest).
+    whose blobs are damaged), 'raw' (bytes instead of the manifest).
     """
 
     def __init__(self, port=0, cluster="test", poll=25.0):
@@ -57,6 +57,7 @@ class Control:
         self.refuse = None
         self.delay = 0.0
         self.corrupt = set()
+        self.resend = False
         self.closing = False
         self.server = None
         self.port = port
@@ -130,6 +131,15 @@ class Control:
             self.lock.notify_all()
             return self.config
 
+    def again(self):
+        """Sends what is on offer once more, as another generation."""
+        with self.lock:
+            self.generation += 1
+            self.manifest["generation"] = self.generation
+            self.resend = True
+            self.lock.notify_all()
+        return self.generation
+
     def send(self, handler, status, body=b""):
         try:
             handler.send_response(status)
@@ -158,11 +168,13 @@ class Control:
         end = time.monotonic() + self.poll
         with self.lock:
             while (not self.closing and time.monotonic() < end and (
-                    self.manifest is None or self.config == have)):
+                    self.manifest is None or
+                    (self.config == have and not self.resend))):
                 self.lock.wait(max(0.0, end - time.monotonic()))
             manifest = self.manifest
-            nothing = (self.closing or manifest is None
-                       or self.config == have)
+            nothing = (self.closing or manifest is None or
+                       (self.config == have and not self.resend))
+            self.resend = False
             body = self.raw or json.dumps(manifest).encode()
         if nothing:
             self.send(handler, 204)

@@ -3,7 +3,7 @@
     witness = Witness("127.0.0.1:8080", host="a.example").start()
     ... what may not be noticed ...
     witness.stop()
-    tap.equal(witness.failures, [])
+    witness.check()
 
 One-shot connections by default: each request on a connection of its own.
 keepalive=True uses one connection per thread for as long as it lasts.
@@ -63,6 +63,12 @@ class Witness:
         for thread in self._threads:
             thread.join(self.timeout + 5)
         return self
+
+    def check(self):
+        """Raises, with a few of them, when there were failures."""
+        if self.failures:
+            raise AssertionError("%d of %d requests failed: %r" % (
+                len(self.failures), self.count, self.failures[:5]))
 
     def wait_count(self, more, deadline=30.0):
         """Returns when 'more' further requests were answered."""
