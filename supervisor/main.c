@@ -189,6 +189,7 @@ run(const char *path)
 	struct supervisor *s;
 	struct error e;
 	uv_loop_t loop;
+	int rc;
 
 	if (accepted == NULL) {
 		print_lines(&errors);
@@ -203,17 +204,18 @@ run(const char *path)
 	if (s == NULL) {
 		log_error("cannot start: %s", e.msg);
 		accepted_free(accepted);
+		must(uv_loop_close(&loop) == 0);
 		return 1;
 	}
-	if (supervisor_start(s, &e) != 0) {
+	rc = supervisor_start(s, &e);
+	if (rc != 0)
 		log_error("cannot start: %s", e.msg);
-		return 1;
-	}
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	supervisor_free(s);
 	must(uv_loop_close(&loop) == 0);
-	log_info("ended");
-	return 0;
+	if (rc == 0)
+		log_info("ended");
+	return rc == 0 ? 0 : 1;
 }
 
 /* "--role reader --run-dir DIR": as the supervisor starts it. */

@@ -319,12 +319,14 @@ supervisor_start(struct supervisor *s, struct error *e)
 	struct accepted_changes changes;
 	size_t i;
 
+	if (admin_start(s->admin, e) != 0) {
+		admin_close(s->admin);
+		return -1;
+	}
 	must(uv_timer_init(s->loop, &s->rescan) == 0);
 	catch_signal(s, &s->sigterm, SIGTERM);
 	catch_signal(s, &s->sigint, SIGINT);
 	catch_signal(s, &s->sighup, SIGHUP);
-	if (admin_start(s->admin, e) != 0)
-		return -1;
 	accepted_scan(s->accepted, &changes);
 	accepted_changes_fini(&changes);
 	log_problems(s);

@@ -38,7 +38,10 @@ struct supervisor {
 
 struct supervisor *supervisor_new(
     uv_loop_t *loop, struct accepted *accepted, struct error *e) _warn_unused_;
-/* Starts reader, clusters and the admin API. */
+/*
+ * Starts reader, clusters and the admin API.  On failure nothing runs; the
+ * loop has to be run empty before supervisor_free().
+ */
 int supervisor_start(struct supervisor *s, struct error *e) _warn_unused_;
 /* Reads the configuration again, now. */
 void supervisor_reload(struct supervisor *s);
