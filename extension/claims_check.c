@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define HOST_MAX 253
+/* A cluster has at most so many routes, or twice max_hosts if that is more. */
+#define ROUTES_MAX 20000
 
 struct finding *
 judge_fault(struct judge *j, int rank)
@@ -171,6 +173,27 @@ check_count(struct judge *j, size_t index)
 		    k->config->cluster.name, k->config->cluster.max_hosts);
 }
 
+/* Each route has a part of its own in the proxies. */
+static void
+check_routes(struct judge *j, const struct label_item *host)
+{
+	const struct claims *k = j->k;
+	size_t i, max = 2 * (size_t)k->config->cluster.max_hosts;
+
+	if (max < ROUTES_MAX)
+		max = ROUTES_MAX;
+	for (i = 0; i < j->a->labels.context_roots.len; i++) {
+		if (claims_route(k, host->text,
+			j->a->labels.context_roots.at[i].text) == NULL)
+			j->new_routes++;
+	}
+	if (k->routes.len + j->new_routes > max)
+		finding_set(judge_fault(j, LABEL_HOSTS), REJECT_TOO_MANY,
+		    host->key, host->offset, NULL,
+		    "cluster %s has its %zu routes already",
+		    k->config->cluster.name, max);
+}
+
 void
 judge_hosts(struct judge *j)
 {
@@ -185,6 +208,8 @@ judge_hosts(struct judge *j)
 		    j, host->text, LABEL_HOSTS, host->key, host->offset);
 		if (!judge_is_settled(j, LABEL_HOSTS))
 			check_count(j, i);
+		if (!judge_is_settled(j, LABEL_HOSTS))
+			check_routes(j, host);
 	}
 	if (j->a->labels.default_backend)
 		check_owner(j, DEFAULT_HOST, LABEL_DEFAULT_BACKEND,

@@ -17,6 +17,7 @@ struct judge {
 	struct accepted *a; /* the candidate */
 	bool network_known;
 	size_t new_hosts;
+	size_t new_routes;
 	bool bad;
 	int rank; /* of the finding: a label_id, or RANK_SERVICE */
 	struct finding finding;

@@ -281,6 +281,50 @@ lacks_hosts(const struct label_reader *r)
 	return !r->ret->default_backend || r->ret->ssl_passthrough;
 }
 
+static int
+check_product(struct label_reader *r, size_t places, const char *where,
+    size_t items, const char *what, size_t max)
+{
+	if (places * items <= max)
+		return 0;
+	return label_reader_fail(r, REJECT_TOO_MANY,
+	    (int64_t)value_of(r->label).at,
+	    "%zu %s times %zu %s is more than %zu: spread them over several "
+	    "services",
+	    places, where, items, what, max);
+}
+
+/* Every host may need a server of its own, with all of its paths in it. */
+static int
+check_size(struct label_reader *r)
+{
+	const struct labels *l = r->ret;
+	size_t hosts = l->hosts.len + (l->default_backend ? 1 : 0);
+	size_t roots = l->context_roots.len > 0 ? l->context_roots.len : 1;
+	size_t endpoints = l->websocket_endpoints.len;
+
+	if (l->ssl_passthrough)
+		return 0;
+	switch (r->id) {
+	case LABEL_CONTEXT_ROOT:
+		return check_product(
+		    r, hosts, "hosts", roots, "paths", LABEL_ROUTES_MAX);
+	case LABEL_WEBSOCKET_ENDPOINTS:
+		return check_product(r, hosts, "hosts", endpoints, "endpoints",
+		    LABEL_ROUTES_MAX);
+	case LABEL_ALLOW:
+		return check_product(r, hosts * (roots + endpoints),
+		    "paths and endpoints of all hosts", l->allow.len,
+		    "networks", LABEL_LIMITS_MAX);
+	case LABEL_DENY:
+		return check_product(r, hosts * (roots + endpoints),
+		    "paths and endpoints of all hosts", l->deny.len, "networks",
+		    LABEL_LIMITS_MAX);
+	default:
+		return 0;
+	}
+}
+
 /* What a label asks of others, or of being there. */
 static int
 check_label(struct label_reader *r)
@@ -306,6 +350,8 @@ check_label(struct label_reader *r)
 		    "requests are not seen in a passed-through "
 		    "connection: give ssl_cert instead of "
 		    "ssl_passthrough");
+	if (check_size(r) != 0)
+		return -1;
 	return check_tls(r);
 }
 

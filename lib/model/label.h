@@ -20,6 +20,13 @@
 #define LABEL_HOSTS_MAX 64
 #define LABEL_ITEMS_MAX 64 /* paths and redirects */
 #define LABEL_CIDRS_MAX 256
+/*
+ * What a service may cost its cluster's proxies: its hosts times its paths,
+ * its hosts times its endpoints; and both together times the networks of
+ * allow, or of deny.
+ */
+#define LABEL_ROUTES_MAX 1024
+#define LABEL_LIMITS_MAX 16384
 #define LABEL_DURATION_MAX (24ULL * 3600 * 1000) /* ms */
 
 /* Why something is rejected or remarked; names by reject_code_name(). */

@@ -61,6 +61,10 @@ TOKEN = re.compile(rb'''\s+|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')(?=[\s;{}])'''
 def build(value):
     """{"$repeat":[TEXT,N]} ({i} counts), {"$concat":[…]}, the rest as is."""
     if isinstance(value, dict):
+        if "$each" in value:
+            count, one = value["$each"]
+            return [build(json.loads(json.dumps(one).replace("{n}", str(n))))
+                    for n in range(count)]
         if "$list" in value:
             return [value["$list"][0]] * value["$list"][1]
         if "$repeat" in value:
@@ -72,8 +76,8 @@ def build(value):
             return "".join(build(v) for v in value["$concat"])
         if "$keys" in value:
             text, count, content = value["$keys"]
-            return {text.replace("{i}", str(i)):
-                    content.replace("{i}", str(i)) for i in range(count)}
+            return {text.replace("{i}", str(i)): json.loads(json.dumps(
+                content).replace("{i}", str(i))) for i in range(count)}
         return {k: build(v) for k, v in value.items()}
     if isinstance(value, list):
         return [build(v) for v in value]
@@ -427,8 +431,9 @@ def check_expected(case, rendered):
         if "label" in want and re.fullmatch("[a-z_]+", want["label"] or ""):
             want["label"] = PREFIX + want["label"]
         matches(name, rejected[name], want)
-    tap.equal(sorted(accepted), sorted(case.get("accepted", {})), "accepted")
-    for name, want in case.get("accepted", {}).items():
+    wanted = build(case.get("accepted", {}))
+    tap.equal(sorted(accepted), sorted(wanted), "accepted")
+    for name, want in wanted.items():
         matches(name, accepted[name], dict({"remarks": []}, **want))
 
 

@@ -87,19 +87,16 @@ json_strings_are_escaped_and_valid(void **state)
 		{ "", 0, "\"\"" },
 		{ "a\"b\\c", 5, "\"a\\\"b\\\\c\"" },
 		{ "\n\0\x7f", 3, "\"\\u000a\\u0000\\u007f\"" },
-		{ "\xc3\xbc", 2, "\"\xc3\xbc\"" },
-		{ "\xf0\x9f\x98\x80", 4, "\"\xf0\x9f\x98\x80\"" },
-		{ "\xc3", 1, "\"\xef\xbf\xbd\"" },
-		{ "\xc0\xaf", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
-		{ "\xed\xa0\x80", 3,
-		    "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
-		{ "\xf4\x90\x80\x80", 4,
-		    "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+		{ "\xc3\xbc", 2, "\"\\u00fc\"" },
+		{ "\xf0\x9f\x98\x80", 4, "\"\\ud83d\\ude00\"" },
+		{ "\xc3", 1, "\"\\ufffd\"" },
+		{ "\xc0\xaf", 2, "\"\\ufffd\\ufffd\"" },
+		{ "\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\"" },
+		{ "\xf4\x90\x80\x80", 4, "\"\\ufffd\\ufffd\\ufffd\\ufffd\"" },
 		{ "\xff"
 		  "a",
-		    2,
-		    "\"\xef\xbf\xbd"
-		    "a\"" },
+		    2, "\"\\ufffda\"" },
+		{ "\xf4\x8f\xbf\xbf", 4, "\"\\udbff\\udfff\"" },
 	};
 	size_t i;
 
