@@ -109,6 +109,21 @@ is_foreign(const struct judge *j)
 	    strcmp(name, j->k->config->cluster.name) != 0;
 }
 
+/* Also of who is rejected for their contents: those may become good. */
+static void
+want_secrets(struct judge *j)
+{
+	static const enum label_id ids[] = { LABEL_SSL_CERT,
+		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+	struct secret_use use;
+	size_t i;
+
+	for (i = 0; i < countof(ids); i++) {
+		if (claims_use(&j->a->labels, ids[i], &use))
+			secret_use_copy(&use, vec_add(&j->wanted->list));
+	}
+}
+
 static void
 judge(struct judge *j)
 {
@@ -141,6 +156,9 @@ judge(struct judge *j)
 	judge_secrets(j);
 	judge_redirects(j);
 	judge_vip(j);
+	if (!j->bad)
+		want_secrets(j);
+	judge_contents(j);
 }
 
 static void
@@ -179,7 +197,7 @@ join(struct claims *k, struct accepted *a, const char *host)
 struct accepted *
 claims_take(struct claims *k, const struct service *s, struct finding *ret)
 {
-	struct judge j = { .k = k, .s = s };
+	struct judge j = { .k = k, .s = s, .wanted = &k->wanted };
 	const struct finding *aside = NULL;
 	size_t i;
 
@@ -227,6 +245,9 @@ claims_fini(struct claims *k)
 		free(k->in_order.at[i]);
 	}
 	vec_fini(&k->in_order);
+	for (i = 0; i < k->wanted.list.len; i++)
+		secret_use_fini(&k->wanted.list.at[i]);
+	vec_fini(&k->wanted.list);
 	map_fini(&k->hosts);
 	map_fini(&k->routes);
 	host_set_fini(&k->allow);

@@ -10,6 +10,10 @@
 #include "claims_network.h"
 #include "routing.h"
 
+struct secret_uses {
+	VEC(struct secret_use) list; /* owned */
+};
+
 struct claims {
 	const struct cluster_config *config; /* borrowed */
 	const struct model *model;	     /* borrowed */
@@ -20,6 +24,7 @@ struct claims {
 	struct map hosts;  /* host -> struct accepted *, its owner */
 	struct map routes; /* host, blank, path -> struct route * */
 	VEC(struct route *) in_order;
+	struct secret_uses wanted; /* what labels of services refer to */
 };
 
 void claims_init(struct claims *k, const struct cluster_config *c,
@@ -57,6 +62,12 @@ void claims_remark_differences(const struct claims *k, struct accepted *a);
 /* 0, or -1 with the finding: label 'id' names the secret 'name'. */
 int claims_check_secret(const struct claims *k, const struct service *s,
     enum label_id id, const char *name, struct finding *ret_error);
+/*
+ * The secret that label 'id' (ssl_cert with its key, ssl_backend_ca,
+ * basic_auth) refers to, or false; strings are borrowed from 'l'.
+ */
+bool
+claims_use(const struct labels *l, enum label_id id, struct secret_use *ret);
 /* True if the name of an ssl_backend_ca is that of a Docker config. */
 bool claims_is_config(const struct model *m, const char *name);
 

@@ -15,6 +15,7 @@ struct judge {
 	const struct claims *k;
 	const struct service *s;
 	struct accepted *a; /* the candidate */
+	struct secret_uses *wanted;
 	bool network_known;
 	size_t new_hosts;
 	size_t new_routes;
@@ -36,6 +37,11 @@ void judge_network(struct judge *j);
 /* After judge_network(): same-network sharing asks for the network. */
 void judge_hosts(struct judge *j);
 void judge_secrets(struct judge *j);
+/*
+ * claims_content.c: what is known of the contents.  A certificate that is not
+ * good gives way to the last one that was, with a remark.
+ */
+void judge_contents(struct judge *j);
 /* After judge_hosts(). */
 void judge_redirects(struct judge *j);
 void judge_vip(struct judge *j);

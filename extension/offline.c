@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "base/cgroup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/inet.h"
 #include "base/parse.h"
 #include "docker/decode.h"
 #include "explain.h"
 #include "offline_folder.h"
+#include "offline_secrets.h"
 #include "render.h"
 #include "routing.h"
 
@@ -40,6 +42,7 @@ struct offline {
 
 	struct cluster_config *config;
 	struct model *model;
+	struct offline_secrets secrets;
 	struct routing *routing;
 };
 
@@ -379,6 +382,19 @@ do_explain(const struct offline *o)
 	return (int)result;
 }
 
+/* Contents count where the operator says where they are. */
+static struct routing *
+build(struct offline *o)
+{
+	struct routing_options options = { 0 };
+
+	offline_secrets_init(
+	    &o->secrets, o->secrets_dir, (int64_t)(clock_wall_us() / 1000000));
+	if (o->secrets_dir != NULL)
+		options.secrets = &o->secrets.book;
+	return routing_build(o->config, o->model, &options);
+}
+
 static int
 run(struct offline *o)
 {
@@ -388,7 +404,7 @@ run(struct offline *o)
 	loaded = load_snapshot(o) == 0 && loaded;
 	if (!loaded)
 		return OFFLINE_NO;
-	o->routing = routing_build(o->config, o->model, NULL);
+	o->routing = build(o);
 	switch (o->mode) {
 	case MODE_RENDER:
 		return do_render(o);
@@ -424,6 +440,7 @@ offline_main(int argc, char **argv)
 	if (rc == OFFLINE_OK)
 		rc = run(&o);
 	routing_free(o.routing);
+	offline_secrets_fini(&o.secrets);
 	model_free(o.model);
 	cluster_config_free(o.config);
 	return rc;

@@ -64,6 +64,9 @@ routing_free(struct routing *r)
 	vec_fini(&r->networks);
 	vec_fini(&r->secrets);
 	vec_fini(&r->configs);
+	for (i = 0; i < r->uses.len; i++)
+		secret_use_fini(&r->uses.at[i].use);
+	vec_fini(&r->uses);
 	free(r->cluster);
 	free(r);
 }
@@ -234,6 +237,52 @@ need_secrets(struct routing *r, const struct claims *k)
 	map_fini(&seen);
 }
 
+static void
+add_use(struct routing *r, const struct secret_use *u, bool used)
+{
+	struct routing_secret *s = vec_add(&r->uses);
+
+	secret_use_copy(u, &s->use);
+	secret_use_id(&s->use, s->id);
+	s->used = used;
+}
+
+/* By ID; of equal ones the used one first. */
+static int
+compare_uses(const void *a, const void *b)
+{
+	const struct routing_secret *x = a, *y = b;
+	int c = strcmp(x->id, y->id);
+
+	return c != 0 ? c : (int)y->used - (int)x->used;
+}
+
+static void
+take_uses(struct routing *r, const struct claims *k)
+{
+	static const enum label_id ids[] = { LABEL_SSL_CERT,
+		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+	struct secret_use use;
+	size_t i, n;
+
+	for (i = 0; i < r->accepted.len; i++)
+		for (n = 0; n < countof(ids); n++)
+			if (claims_use(
+				&r->accepted.at[i]->labels, ids[n], &use))
+				add_use(r, &use, true);
+	for (i = 0; i < k->wanted.list.len; i++)
+		add_use(r, &k->wanted.list.at[i], false);
+	vec_sort(&r->uses, compare_uses);
+	for (i = n = 0; i < r->uses.len; i++) {
+		if (n > 0 &&
+		    strcmp(r->uses.at[n - 1].id, r->uses.at[i].id) == 0)
+			secret_use_fini(&r->uses.at[i].use);
+		else
+			r->uses.at[n++] = r->uses.at[i];
+	}
+	r->uses.len = n;
+}
+
 struct routing *
 routing_build(const struct cluster_config *c, const struct model *m,
     const struct routing_options *o)
@@ -248,6 +297,7 @@ routing_build(const struct cluster_config *c, const struct model *m,
 	take_routes(r, &k);
 	need_networks(r, &k);
 	need_secrets(r, &k);
+	take_uses(r, &k);
 	claims_fini(&k);
 	return r;
 }

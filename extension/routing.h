@@ -9,6 +9,7 @@
 #define EXTENSION_ROUTING_H
 
 #include "config/config.h"
+#include "crypto/secret.h"
 #include "model/label.h"
 #include "model/model.h"
 
@@ -62,6 +63,8 @@ struct accepted {
 	 */
 	struct labels labels;
 	const struct network *network; /* borrowed; NULL: node addresses */
+	/* In the place of ssl_cert and ssl_key: the last good one serves on. */
+	bool last_good_certificate;
 	/* Every address it has, weight 1 each, before pools and shares. */
 	VEC(struct upstream) upstreams;
 	struct findings remarks;
@@ -75,6 +78,12 @@ struct rejected {
 	struct finding finding;
 };
 
+struct routing_secret {
+	struct secret_use use; /* owned */
+	bool used;	       /* by an accepted service, and in its files */
+	char id[SECRET_ID_SIZE];
+};
+
 struct routing {
 	char *cluster;
 	VEC(struct accepted *) accepted; /* oldest first */
@@ -83,6 +92,25 @@ struct routing {
 	VEC(const struct network *) networks; /* needed, by name */
 	VEC(const char *) secrets;	      /* needed, by name */
 	VEC(const char *) configs;
+	/*
+	 * What labels refer to, by ID; those of services that were rejected
+	 * for the content of a secret as well: it may become good.
+	 */
+	VEC(struct routing_secret) uses;
+};
+
+/* What is known of the contents of secrets, whoever can read them. */
+struct secret_book {
+	/* NULL: nothing is known, which stands in nobody's way. */
+	const struct secret_fact *(*fact)(
+	    void *arg, const struct secret_use *use);
+	/*
+	 * The certificate that the service was last served with and that was
+	 * good, or NULL.
+	 */
+	const struct secret_use *(*last_good)(
+	    void *arg, const char *service_id);
+	void *arg;
 };
 
 struct routing_options {
@@ -98,6 +126,7 @@ struct routing_options {
 	 * it is simply not ours.
 	 */
 	bool foreign_is_error;
+	const struct secret_book *secrets; /* NULL: nothing is known */
 };
 
 /* The result borrows from 'm', not from 'c'.  'o' may be NULL. */

@@ -7,12 +7,12 @@ import re
 import sys
 
 # Level of each folder under lib/ (docs/internals.md, style).
-LEVEL = {"base": 0, "config": 1, "model": 1, "loop": 2, "docker": 3, "bus": 3}
+LEVEL = {"base": 0, "config": 1, "model": 1, "crypto": 1, "loop": 2, "docker": 3, "bus": 3}
 PROGRAMS = ("supervisor", "extension", "proxyctl")
 # Library headers that no header of ours may pull in.
 HIDDEN = ("curl/", "nng/", "jansson.h", "microhttpd.h")
 # The pure parts bring neither loop nor library.
-PURE = re.compile(r"^(lib/base|lib/model|lib/config|extension/"
+PURE = re.compile(r"^(lib/base|lib/model|lib/config|lib/crypto|extension/"
                   r"(claims|routes|report|render|nginx|readback|explain))")
 IMPURE = ("uv.h", "curl/", "nng/", "microhttpd.h")
 # docker/client and watch hold the Docker sockets: the reader's files only.

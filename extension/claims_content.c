@@ -1,0 +1,173 @@
+/*
+ * What is in the secrets that a service names, as far as somebody who can
+ * read them has told.  See claims_judge.h.
+ */
+#include "claims_judge.h"
+
+#include "crypto/certificate.h"
+
+#include <string.h>
+
+bool
+claims_use(const struct labels *l, enum label_id id, struct secret_use *ret)
+{
+	switch (id) {
+	case LABEL_SSL_CERT:
+		*ret = (struct secret_use){ SECRET_CERTIFICATE, l->ssl_cert,
+			l->ssl_key };
+		break;
+	case LABEL_SSL_BACKEND_CA:
+		*ret = (struct secret_use){ SECRET_AUTHORITIES,
+			l->ssl_backend_ca, NULL };
+		break;
+	case LABEL_BASIC_AUTH:
+		*ret = (struct secret_use){ SECRET_PASSWORDS, l->basic_auth,
+			NULL };
+		break;
+	default:
+		return false;
+	}
+	return ret->name != NULL;
+}
+
+static const struct secret_fact *
+fact_of(const struct judge *j, const struct secret_use *use)
+{
+	const struct secret_book *book = j->k->options.secrets;
+
+	return book == NULL ? NULL : book->fact(book->arg, use);
+}
+
+static void
+remark(struct judge *j, enum reject_code code, enum label_id id,
+    const char *reason)
+{
+	finding_set(vec_add(&j->a->remarks.list), code, label_key(id),
+	    label_value_offset(j->s, id), NULL, "%s", reason);
+}
+
+/* Hosts of its own that clients will not believe the certificate for. */
+static void
+remark_names(struct judge *j, const struct secret_fact *fact)
+{
+	const struct labels *l = &j->a->labels;
+	STR_AUTO(reason, 2048);
+	size_t i, missing = 0;
+
+	if (!fact->all_names)
+		return;
+	for (i = 0; i < l->hosts.len; i++) {
+		const char *host = l->hosts.at[i].text;
+
+		if (map_get(&j->k->hosts, host) != NULL ||
+		    certificate_names_cover((const char *const *)fact->names.at,
+			fact->names.len, host))
+			continue;
+		if (missing++ < 4)
+			str_addf(
+			    &reason, "%s%s", missing == 1 ? "" : ", ", host);
+	}
+	if (missing == 0)
+		return;
+	if (missing > 4)
+		str_addf(&reason, " and %zu more", missing - 4);
+	str_addf(&reason,
+	    ": not in certificate %s, clients will refuse the connection",
+	    l->ssl_cert);
+	remark(j, REJECT_CERTIFICATE_NAME, LABEL_SSL_CERT, reason.p);
+}
+
+static enum reject_code
+code_of(const struct secret_fact *fact, enum label_id id)
+{
+	if (fact->state == SECRET_MISSING)
+		return REJECT_NO_SUCH_SECRET;
+	/* A file that cannot be read is all that can be wrong with it. */
+	return id == LABEL_BASIC_AUTH ? REJECT_BAD_VALUE
+				      : REJECT_BAD_CERTIFICATE;
+}
+
+/* Whether what served last can serve on; it does, then. */
+static bool
+take_last_good(struct judge *j, enum label_id id, const struct secret_fact *bad)
+{
+	const struct secret_book *book = j->k->options.secrets;
+	struct labels *l = &j->a->labels;
+	const struct secret_use *last = book->last_good == NULL
+	    ? NULL
+	    : book->last_good(book->arg, j->s->id);
+	const struct secret_fact *fact;
+	struct finding f = { 0 };
+
+	if (last == NULL)
+		return false;
+	fact = fact_of(j, last);
+	if (fact != NULL && fact->state != SECRET_GOOD)
+		return false;
+	if (claims_check_secret(j->k, j->s, LABEL_SSL_CERT, last->name, &f) !=
+		0 ||
+	    (last->key != NULL &&
+		claims_check_secret(j->k, j->s, LABEL_SSL_KEY, last->key, &f) !=
+		    0)) {
+		finding_fini(&f);
+		return false;
+	}
+	{
+		char *reason _cleanup_free_ =
+		    xasprintf("%s; the last good certificate, %s, serves on",
+			bad->reason, last->name);
+
+		remark(j, code_of(bad, id), id, reason);
+	}
+	free(l->ssl_cert);
+	free(l->ssl_key);
+	l->ssl_cert = xstrdup(last->name);
+	l->ssl_key = last->key == NULL ? NULL : xstrdup(last->key);
+	j->a->last_good_certificate = true;
+	return true;
+}
+
+static void
+judge_content(struct judge *j, enum label_id id)
+{
+	const struct secret_fact *fact;
+	struct secret_use use;
+	enum label_id at = id;
+
+	if (!claims_use(&j->a->labels, id, &use))
+		return;
+	fact = fact_of(j, &use);
+	if (fact == NULL)
+		return;
+	if (fact->in_key && use.key != NULL)
+		at = LABEL_SSL_KEY;
+	if (fact->state != SECRET_GOOD && id == LABEL_SSL_CERT &&
+	    take_last_good(j, at, fact)) {
+		(void)claims_use(&j->a->labels, id, &use);
+		fact = fact_of(j, &use);
+		if (fact == NULL)
+			return;
+	}
+	if (fact->state != SECRET_GOOD) {
+		if (!judge_is_settled(j, (int)at))
+			finding_set(judge_fault(j, (int)at), code_of(fact, id),
+			    label_key(at), label_value_offset(j->s, at), NULL,
+			    "%s", fact->reason);
+		return;
+	}
+	if (fact->remark != NULL)
+		remark(j,
+		    id == LABEL_BASIC_AUTH ? REJECT_BAD_VALUE
+					   : REJECT_CERTIFICATE_EXPIRES,
+		    id, fact->remark);
+	if (id == LABEL_SSL_CERT)
+		remark_names(j, fact);
+}
+
+void
+judge_contents(struct judge *j)
+{
+	judge_content(j, LABEL_SSL_CERT);
+	judge_content(j, LABEL_SSL_BACKEND_CA);
+	judge_content(j, LABEL_BASIC_AUTH);
+}
