@@ -15,6 +15,7 @@
 /* What is to be looked at. */
 struct cycle_wants {
 	bool services, tasks, networks, nodes, secrets, configs; /* all */
+	bool manager;		/* whether the node says that it is one */
 	struct map service_ids; /* single ones, with their tasks */
 	struct map task_ids;	/* services whose tasks alone are wanted */
 };

@@ -176,6 +176,7 @@ look_again(struct sources *s)
 	s->next.nodes |= w->nodes;
 	s->next.secrets |= w->secrets;
 	s->next.configs |= w->configs;
+	s->next.manager |= w->manager;
 	for (size_t i = 0; (e = map_next(&w->service_ids, &i)) != NULL;)
 		(void)map_set(&s->next.service_ids, e->key, s);
 	for (size_t i = 0; (e = map_next(&w->task_ids, &i)) != NULL;)
@@ -217,7 +218,9 @@ apply(struct sources *s, struct swarm_batch *batch)
 	if (changes.confirm) {
 		log_warn("docker: a list lacks much of what is known; asking "
 			 "again before anything is removed");
-		(void)uv_timer_start(&s->confirm, on_confirm, CONFIRM_MS, 0);
+		if (!uv_is_active((uv_handle_t *)&s->confirm))
+			(void)uv_timer_start(
+			    &s->confirm, on_confirm, CONFIRM_MS, 0);
 	}
 	if (whole)
 		judge_events(s, changes.missed);
@@ -356,8 +359,10 @@ on_confirm(uv_timer_t *timer)
 {
 	struct sources *s = container_of(timer, struct sources, confirm);
 
-	if (!s->closing)
-		resync(s);
+	if (s->closing)
+		return;
+	s->next.manager = true;
+	resync(s);
 }
 
 /* ------------------------------------------------------------------ events */

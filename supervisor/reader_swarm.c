@@ -7,13 +7,10 @@
 #include "base/str.h"
 #include "docker/decode.h"
 #include "model/label.h"
+#include "reader_doubt.h"
 
 /* An answer older than what is known counts only when it insists. */
 #define REGRESS_TIMES 3
-/* A list that takes much away counts when it came so often over so long. */
-#define DOUBT_TIMES 3
-#define DOUBT_MS 5000
-#define DOUBT_FEW 5
 
 #define MOVING_MS 150
 #define UPDATING_MS 500
@@ -38,7 +35,7 @@ swarm_fini(struct swarm *s)
 	map_fini(&s->services);
 	map_fini(&s->regress);
 	model_free(s->model);
-	free(s->doubt);
+	doubt_fini(&s->doubt);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -62,6 +59,7 @@ struct applying {
 	struct swarm_changes *ret;
 	struct map changed; /* IDs that are in ret->services */
 	struct map stale;   /* IDs of tasks whose answer was older */
+	struct map held;    /* IDs of services that stay as they are */
 };
 
 static struct swarm_service *
@@ -234,59 +232,16 @@ find_missing(struct applying *a, const struct map *seen, struct ids *ret)
 	vec_sort(&ret->list, compare_ids);
 }
 
-/*
- * A list that alone (no event told it) takes away more than half of the
- * services and more than a few, or all of them, waits until it was seen
- * three times over five seconds.
- */
-static bool
-is_doubtful(struct applying *a, const struct ids *missing, size_t known)
-{
-	struct swarm *s = a->s;
-	STR_AUTO(ids, ENCODED_MAX);
-	size_t untold = 0;
-
-	for (size_t i = 0; i < missing->list.len; i++) {
-		const char *id = missing->list.at[i];
-
-		if (a->dirty != NULL && map_get(a->dirty, id) != NULL)
-			continue;
-		untold++;
-		str_addf(&ids, "%s\n", id);
-	}
-	if (untold == 0 ||
-	    (untold < known && (untold <= DOUBT_FEW || untold * 2 <= known)))
-		goto clear;
-	if (s->doubt == NULL || strcmp(s->doubt, ids.p) != 0) {
-		free(s->doubt);
-		s->doubt = xstrdup(ids.p);
-		s->doubt_times = 0;
-		s->doubt_since_ms = a->now_ms;
-	}
-	s->doubt_times++;
-	if (s->doubt_times < DOUBT_TIMES ||
-	    a->now_ms - s->doubt_since_ms < DOUBT_MS)
-		return true;
-clear:
-	free(s->doubt);
-	s->doubt = NULL;
-	return false;
-}
-
 static void
-remove_missing(struct applying *a, const struct map *seen, size_t known)
+remove_missing(struct applying *a, const struct map *seen)
 {
 	struct ids missing = { 0 };
-	bool doubtful;
 
 	find_missing(a, seen, &missing);
-	doubtful = is_doubtful(a, &missing, known);
-	a->ret->confirm = doubtful;
 	for (size_t i = 0; i < missing.list.len; i++) {
 		const char *id = missing.list.at[i];
-		bool told = a->dirty != NULL && map_get(a->dirty, id) != NULL;
 
-		if (doubtful && !told)
+		if (map_get(&a->held, id) != NULL)
 			continue;
 		note_missed(a, id);
 		remove_service(a, id);
@@ -297,7 +252,6 @@ remove_missing(struct applying *a, const struct map *seen, size_t known)
 static void
 take_services(struct applying *a)
 {
-	size_t known = a->s->model->services.len;
 	struct map seen = { 0 };
 	struct map_entry *e;
 
@@ -312,7 +266,7 @@ take_services(struct applying *a)
 	for (size_t i = 0; (e = map_next(&a->b->gone, &i)) != NULL;)
 		remove_service(a, e->key);
 	if (a->b->all_services)
-		remove_missing(a, &seen, known);
+		remove_missing(a, &seen);
 	map_fini(&seen);
 }
 
@@ -416,6 +370,8 @@ states_differ(const struct service *was, const struct service *now)
 static bool
 asked_for(const struct applying *a, const char *id)
 {
+	if (map_get(&a->held, id) != NULL)
+		return false;
 	return a->b->all_tasks || map_get(&a->b->asked_tasks, id) != NULL;
 }
 
@@ -578,7 +534,7 @@ take_objects(struct applying *a)
 		return;
 	a->ret->objects = true;
 	keep_odd(in, m);
-	if (b->networks)
+	if (b->networks && a->held.len == 0)
 		drop_gone(m, &m->networks, &in->networks, model_remove_network);
 	if (b->nodes)
 		drop_gone(m, &m->nodes, &in->nodes, model_remove_node);
@@ -645,6 +601,8 @@ swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
 	};
 
 	memset(ret, 0, sizeof(*ret));
+	doubt_weigh(s, b, dirty, now_ms, &a.held);
+	ret->confirm = a.held.len > 0;
 	take_services(&a);
 	take_tasks(&a);
 	take_objects(&a);
@@ -657,6 +615,7 @@ swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
 		map_fini(&s->regress);
 	map_fini(&a.changed);
 	map_fini(&a.stale);
+	map_fini(&a.held);
 }
 
 /* ----------------------------------------------------------------- moving */

@@ -22,15 +22,19 @@ struct swarm_service {
 	bool updating;	   /* the Engine rolls an update out */
 };
 
+/* Answers that would take much away, and how often the same came. */
+struct doubt {
+	char *ids; /* the services in question; NULL: no doubt */
+	unsigned times;
+	uint64_t since_ms;
+};
+
 struct swarm {
 	struct model *model; /* 'bad' is everything odd now */
 	struct map services; /* ID -> struct swarm_service *, owned */
 	struct map regress;  /* "KIND ID" -> how many answers were older */
 	bool complete;	     /* a whole list of everything was taken */
-	/* A list that would remove much, and how often it came. */
-	char *doubt; /* the IDs that are missing; NULL: no doubt */
-	unsigned doubt_times;
-	uint64_t doubt_since_ms;
+	struct doubt doubt;  /* reader_doubt */
 };
 
 void swarm_init(struct swarm *s);
@@ -41,6 +45,7 @@ struct swarm_batch {
 	bool all_services;
 	bool all_tasks;
 	bool networks, nodes, secrets, configs; /* whole lists */
+	bool manager;		/* the node says that it is one */
 	struct map asked;	/* service IDs asked one by one */
 	struct map asked_tasks; /* service IDs whose tasks were asked */
 	struct map gone;	/* service IDs that a 404 or event removed */

@@ -85,7 +85,9 @@ class Watch:
         return sorted(s["Spec"]["Name"] for s in self.services.values())
 
     def network_names(self):
-        return sorted(n["Name"] for n in self.networks.values())
+        """All but the ingress network, which everybody is told of."""
+        return sorted(n["Name"] for n in self.networks.values()
+                      if not n["Ingress"])
 
     def label(self, service, key):
         for s in self.services.values():
