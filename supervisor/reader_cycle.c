@@ -18,7 +18,6 @@ enum look {
 	LOOK_SERVICES,
 	LOOK_SERVICE,
 	LOOK_TASKS,
-	LOOK_TASKS_OF,
 	LOOK_NETWORKS,
 	LOOK_NODES,
 	LOOK_SECRETS,
@@ -41,7 +40,7 @@ struct cycle {
 struct cycle_call {
 	struct cycle *cycle;
 	enum look look;
-	char *id; /* of a single service, or whose tasks */
+	char *id; /* of a single service */
 	struct docker_call *call;
 };
 
@@ -141,7 +140,6 @@ on_object(void *arg, const char *json, size_t len)
 		swarm_batch_service(b, json, len);
 		break;
 	case LOOK_TASKS:
-	case LOOK_TASKS_OF:
 		swarm_batch_task(b, json, len);
 		break;
 	case LOOK_NETWORKS:
@@ -168,7 +166,6 @@ on_skipped(void *arg, const char *json, size_t len)
 		[LOOK_SERVICES] = "service",
 		[LOOK_SERVICE] = "service",
 		[LOOK_TASKS] = "task",
-		[LOOK_TASKS_OF] = "task",
 		[LOOK_NETWORKS] = "network",
 		[LOOK_NODES] = "node",
 		[LOOK_SECRETS] = "secret",
@@ -178,29 +175,6 @@ on_skipped(void *arg, const char *json, size_t len)
 	struct cycle_call *x = arg;
 
 	swarm_batch_skipped(&x->cycle->batch, kinds[x->look], json, len);
-}
-
-static void list_tasks_one_by_one(struct cycle *c);
-
-/*
- * Of tasks the Engine says 404 when one of the services in the filter has
- * gone, however many others there are: they are asked for singly then.
- */
-static void
-on_tasks_done(void *arg, long status, const struct error *e)
-{
-	struct cycle_call *x = arg;
-	struct cycle *c = x->cycle;
-
-	if (status != 404 || c->failed || c->batch.all_tasks) {
-		end_call(x, e);
-		return;
-	}
-	if (x->look == LOOK_TASKS)
-		list_tasks_one_by_one(c);
-	else
-		(void)map_remove(&c->batch.asked_tasks, x->id);
-	end_call(x, NULL);
 }
 
 static void
@@ -269,52 +243,6 @@ list(struct cycle *c, enum look look, const char *target)
 	    c->docker, target, on_object, on_skipped, on_list_done, x);
 }
 
-/* The tasks that shall run: of all services, or as 'services' filters. */
-static void
-list_tasks(struct cycle *c, const char *id, const char *services)
-{
-	struct cycle_call *x =
-	    call_new(c, id == NULL ? LOOK_TASKS : LOOK_TASKS_OF, id);
-	STR_AUTO(filters, FILTER_MAX);
-	STR_AUTO(target, (size_t)FILTER_MAX * 3);
-
-	str_add(&filters, "{\"desired-state\":[\"running\"]");
-	if (services != NULL)
-		str_addf(&filters, ",\"service\":[%s]", services);
-	str_addc(&filters, '}');
-	str_add(&target, "/tasks?filters=");
-	http_add_escaped(&target, filters.p, filters.len);
-	x->call = docker_list(
-	    c->docker, target.p, on_object, on_skipped, on_tasks_done, x);
-}
-
-static void
-list_tasks_together(struct cycle *c)
-{
-	STR_AUTO(services, FILTER_MAX / 2);
-	struct map_entry *e;
-
-	for (size_t i = 0; (e = map_next(&c->batch.asked_tasks, &i)) != NULL;) {
-		if (services.len > 0)
-			str_addc(&services, ',');
-		str_add_json(&services, e->key, strlen(e->key));
-	}
-	list_tasks(c, NULL, services.p);
-}
-
-static void
-list_tasks_one_by_one(struct cycle *c)
-{
-	struct map_entry *e;
-
-	for (size_t i = 0; (e = map_next(&c->batch.asked_tasks, &i)) != NULL;) {
-		STR_AUTO(service, FILTER_MAX / 2);
-
-		str_add_json(&service, e->key, strlen(e->key));
-		list_tasks(c, e->key, service.p);
-	}
-}
-
 static void
 inspect(struct cycle *c, const char *id)
 {
@@ -325,6 +253,33 @@ inspect(struct cycle *c, const char *id)
 	http_add_escaped(&target, id, strlen(id));
 	x->call =
 	    docker_request(c->docker, "GET", target.p, NULL, 0, on_service, x);
+}
+
+/* Only tasks that shall run, of all services or of those in the batch. */
+static void
+list_tasks(struct cycle *c, bool all)
+{
+	STR_AUTO(filters, FILTER_MAX);
+	STR_AUTO(target, (size_t)FILTER_MAX * 3);
+	struct map_entry *e;
+	bool first = true;
+
+	str_add(&filters, "{\"desired-state\":[\"running\"]");
+	if (!all) {
+		str_add(&filters, ",\"service\":[");
+		for (size_t i = 0;
+		     (e = map_next(&c->batch.asked_tasks, &i)) != NULL;) {
+			if (!first)
+				str_addc(&filters, ',');
+			first = false;
+			str_add_json(&filters, e->key, strlen(e->key));
+		}
+		str_addc(&filters, ']');
+	}
+	str_addc(&filters, '}');
+	str_add(&target, "/tasks?filters=");
+	http_add_escaped(&target, filters.p, filters.len);
+	list(c, LOOK_TASKS, target.p);
 }
 
 static void
@@ -338,10 +293,8 @@ start_tasks(struct cycle *c, const struct cycle_wants *w)
 		(void)map_set(&c->batch.asked_tasks, e->key, c);
 	c->batch.all_tasks = w->tasks || c->batch.all_services ||
 	    c->batch.asked_tasks.len > SINGLE_TASKS;
-	if (c->batch.all_tasks)
-		list_tasks(c, NULL, NULL);
-	else if (c->batch.asked_tasks.len > 0)
-		list_tasks_together(c);
+	if (c->batch.all_tasks || c->batch.asked_tasks.len > 0)
+		list_tasks(c, c->batch.all_tasks);
 }
 
 static void
