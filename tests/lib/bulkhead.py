@@ -47,13 +47,15 @@ class Cluster:
     def __init__(self, name, replicas=1, text="", **proxy):
         self.name = name
         self.replicas = replicas
-        self.port = free_ports(replicas)
-        self.ssl_port = free_ports(replicas)
+        self.port = proxy.get("published_port") or free_ports(replicas)
+        self.ssl_port = (proxy.get("published_ssl_port")
+                         or free_ports(replicas))
         self.proxy = {"driver": "local", "replicas": replicas,
                       "published_port": self.port,
                       "published_ssl_port": self.ssl_port,
                       "drain_delay": "0"}
         self.proxy.update(proxy)
+        self.proxy["replicas"] = replicas
         self.text = text
 
     def ini(self):
