@@ -7,6 +7,7 @@
 #include "cmd_online.h"
 #include "loop/http_client.h"
 #include "online.h"
+#include "sibling.h"
 
 int
 cmd_config(const struct cli *cli, int argc, char **argv)
@@ -113,15 +114,38 @@ cmd_events(const struct cli *cli, int argc, char **argv)
 	return CTL_OK;
 }
 
+/* Another Engine is asked by the supervisor's binary: it needs no daemon. */
+static int
+snapshot_of(char *url, bool full)
+{
+	char snapshot[] = "--snapshot", docker[] = "--docker", all[] = "--full";
+	char *argv[] = { NULL, snapshot, docker, url, full ? all : NULL, NULL };
+
+	sibling_exec("bulkhead-supervisor", argv);
+	return CTL_NO;
+}
+
 int
 cmd_snapshot(const struct cli *cli, int argc, char **argv)
 {
 	struct cli raw = *cli;
-	bool full = argc > 1 && strcmp(argv[1], "--full") == 0;
-	int code = CTL_OK;
+	char *url = NULL;
+	bool full = false;
+	int code = CTL_OK, i;
 
-	if (argc > 1 && !full)
-		return command_usage("snapshot", "unexpected %s", argv[1]);
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--full") == 0)
+			full = true;
+		else if (strcmp(argv[i], "--docker") == 0 && i + 1 < argc)
+			url = argv[++i];
+		else if (strncmp(argv[i], "--docker=", 9) == 0)
+			url = argv[i] + 9;
+		else
+			return command_usage(
+			    "snapshot", "unexpected %s", argv[i]);
+	}
+	if (url != NULL)
+		return snapshot_of(url, full);
 	raw.json = true; /* the snapshot is the answer itself */
 	json_decref(online_ask(&raw, "GET",
 	    full ? "/v1/snapshot?full=true" : "/v1/snapshot", NULL, &code));
