@@ -116,7 +116,7 @@ write_maps(struct emit *m, const struct nginx_context *x)
 	emit_block(m, "map $request $bulkhead_host");
 	emit_line(m, "default $http_host");
 	emit_line(m,
-	    "\"~^[A-Za-z]+ [Hh][Tt][Tt][Pp][Ss]?://"
+	    "\"~^[A-Z_-]+ +[A-Za-z][A-Za-z0-9+.-]*://"
 	    "(?<bulkhead_authority>[^/? ]+)\" $bulkhead_authority");
 	emit_close(m);
 	emit_block(m, "map $http_upgrade $bulkhead_upgrade");

@@ -153,7 +153,7 @@ static const char *const map_lines[] = {
 	"default $request_id",
 	"~^[A-Za-z0-9._-]{1,64}$ $http_x_request_id",
 	"default $http_host",
-	("~^[A-Za-z]+ [Hh][Tt][Tt][Pp][Ss]?://"
+	("~^[A-Z_-]+ +[A-Za-z][A-Za-z0-9+.-]*://"
 	 "(?<bulkhead_authority>[^/? ]+) $bulkhead_authority"),
 	"default ",
 	"websocket websocket",

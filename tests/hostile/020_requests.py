@@ -264,6 +264,13 @@ HEADERS = [
      "Host: web.example\r\n", None),
     ("an absolute URL of another scheme", "GET ftp://other.example/ "
      "HTTP/1.1\r\nHost: web.example\r\n", ("other", "other.example")),
+    ("an absolute URL behind an odd method", "A_B-C http://other.example/ "
+     "HTTP/1.1\r\nHost: web.example\r\n", ("other", "other.example")),
+    ("an absolute URL behind blanks", "GET   hTTp://other.example/ "
+     "HTTP/1.1\r\nHost: web.example\r\n", ("other", "other.example")),
+    ("an absolute URL behind empty lines", "\r\n\r\nGET http+x.1-y://"
+     "other.example/ HTTP/1.1\r\nHost: web.example\r\n",
+     ("other", "other.example")),
     ("an absolute URL without path", "GET http://other.example HTTP/1.1\r\n"
      "Host: web.example\r\n", ("other", "other.example")),
     ("an absolute URL with a port", "GET http://other.example:9/ HTTP/1.1"
