@@ -103,6 +103,7 @@ apply_lists(struct fixture *f)
 	f->batch.all_services = f->batch.all_tasks = true;
 	f->batch.networks = f->batch.nodes = true;
 	f->batch.secrets = f->batch.configs = true;
+	f->batch.manager = true;
 	apply(f);
 }
 
