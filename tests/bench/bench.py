@@ -76,6 +76,7 @@ def change_to_served():
         for i in range(ARGS.rounds):
             host = "h%d.example" % i
             system.wait_applied("blue")
+            time.sleep(0.3)  # quiet: a change after it is not gathered
             start = time.time()
             fake.set_label("web", "com.docker.lb.hosts",
                            "web.example," + host)
@@ -107,6 +108,7 @@ def task_change(fake, system):
                             labels=lb(name + ".example"))
         system.wait_served("blue", name + ".example", want=503)
         system.wait_applied("blue")
+        time.sleep(0.3)
         fake.scale(name, 1)
         fake.wait_running(name, 1)
         start = time.time()
