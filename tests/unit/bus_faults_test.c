@@ -476,6 +476,8 @@ main(int argc, char **argv)
 		run_role(argv[1], argv[2], argv[3]);
 		return 1;
 	}
+	/* See WATCHDOG in tests/run.py. */
+	(void)alarm(90);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

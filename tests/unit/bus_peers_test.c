@@ -303,6 +303,8 @@ main(void)
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* See WATCHDOG in tests/run.py. */
+	(void)alarm(90);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
