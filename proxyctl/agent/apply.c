@@ -387,7 +387,7 @@ on_timer_closed(uv_handle_t *handle)
 void
 apply_close(struct apply *a, void (*closed)(void *arg), void *arg)
 {
-	if (a->closing)
+	if (a == NULL || a->closing)
 		return;
 	a->closing = true;
 	a->closed = closed;

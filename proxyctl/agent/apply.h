@@ -59,6 +59,7 @@ void apply_reload(struct apply *a, struct manifest *m);
 /* The keeper's words. */
 void apply_on_nginx(struct apply *a, int pid, bool up);
 void apply_on_reloaded(struct apply *a, bool ok);
+/* NULL is allowed. */
 void apply_close(struct apply *a, void (*closed)(void *arg), void *arg);
 
 #endif

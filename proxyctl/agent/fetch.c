@@ -340,7 +340,7 @@ on_idle_closed(uv_handle_t *handle)
 void
 fetch_close(struct fetch *f, void (*closed)(void *arg), void *arg)
 {
-	if (f->closing)
+	if (f == NULL || f->closing)
 		return;
 	f->closing = true;
 	f->closed = closed;

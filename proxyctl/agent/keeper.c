@@ -393,6 +393,10 @@ keeper_main(struct agent_options *o, struct sockets *sockets)
 	must(uv_loop_init(&k.loop) == 0);
 	if (open_parts(&k, &e) != 0) {
 		log_error("%s", e.msg);
+		relay_close(k.out, NULL, NULL);
+		relay_close(k.err, NULL, NULL);
+		(void)uv_run(&k.loop, UV_RUN_DEFAULT);
+		must(uv_loop_close(&k.loop) == 0);
 		return 1;
 	}
 	k.began_ms = clock_mono_ms();

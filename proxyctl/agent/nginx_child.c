@@ -100,7 +100,10 @@ retire_others(struct nginx_child *n, int signal_number)
 	for (i = 0; i < found.list.len; i++) {
 		const struct proc *p = &found.list.at[i];
 
-		if (p->pid == n->master.pid || p->ppid == n->master.pid)
+		if (p->pid == n->master.pid)
+			continue;
+		/* Workers follow their master, but for a kill. */
+		if (p->ppid == n->master.pid && signal_number != SIGKILL)
 			continue;
 		if (p->role == PROC_LEAVING && signal_number == SIGQUIT)
 			continue;
@@ -211,16 +214,16 @@ on_pidfd(uv_poll_t *watch, int status, int events)
 static bool
 look(struct nginx_child *n)
 {
-	struct procs found = { 0 };
-	bool serves = false;
+	struct procs children = { 0 };
+	bool serves;
 
 	/* Signal handlers stand once nginx has written its pid. */
-	if ((n->pidfd >= 0 ||
-		engine_nginx_pid_file(n->setup.options->dir) ==
-		    n->master.pid) &&
-	    procs_scan(n->setup.options->dir, &found, NULL) == 0)
-		serves = procs_serves(&found, n->master.pid);
-	procs_fini(&found);
+	if (n->pidfd < 0 &&
+	    engine_nginx_pid_file(n->setup.options->dir) != n->master.pid)
+		return false;
+	procs_children(n->master.pid, &children);
+	serves = procs_serves(&children, n->master.pid);
+	procs_fini(&children);
 	return serves;
 }
 

@@ -248,7 +248,7 @@ on_timer_closed(uv_handle_t *handle)
 void
 proof_close(struct proof *p, void (*closed)(void *arg), void *arg)
 {
-	if (p->closing)
+	if (p == NULL || p->closing)
 		return;
 	p->closing = true;
 	p->closed = closed;

@@ -37,6 +37,7 @@ struct proof_case {
 void proof_start(
     struct proof *p, const struct proof_case *c, proof_fn *done, void *arg);
 void proof_ask(struct proof *p, proof_ask_fn *done, void *arg);
+/* NULL is allowed. */
 void proof_close(struct proof *p, void (*closed)(void *arg), void *arg);
 
 #endif

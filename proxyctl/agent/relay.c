@@ -92,12 +92,18 @@ static int
 reopen(int target)
 {
 	char path[32];
-	int fd;
+	int fd, flags;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
 	fd =
 	    open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd >= 0 ? fd : target;
+	if (fd >= 0)
+		return fd;
+	/* A socket cannot be opened again. */
+	flags = fcntl(target, F_GETFL);
+	if (flags >= 0)
+		(void)fcntl(target, F_SETFL, flags | O_NONBLOCK);
+	return target;
 }
 
 static int
@@ -170,7 +176,7 @@ on_close(uv_handle_t *handle)
 void
 relay_close(struct relay *r, void (*closed)(void *arg), void *arg)
 {
-	if (r->closing)
+	if (r == NULL || r->closing)
 		return;
 	r->closing = true;
 	r->closed = closed;

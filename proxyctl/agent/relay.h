@@ -24,6 +24,7 @@ struct relay *relay_new(
     uv_loop_t *loop, int target, bool direct, struct error *e) _warn_unused_;
 /* What children get as their output. */
 int relay_fd(const struct relay *r);
+/* NULL is allowed. */
 void relay_close(struct relay *r, void (*closed)(void *arg), void *arg);
 
 #endif

@@ -161,7 +161,7 @@ on_timer_closed(uv_handle_t *handle)
 void
 reporter_close(struct reporter *r, void (*closed)(void *arg), void *arg)
 {
-	if (r->closing)
+	if (r == NULL || r->closing)
 		return;
 	r->closing = true;
 	r->closed = closed;

@@ -28,6 +28,7 @@ void reporter_set_attempt(struct reporter *r, enum apply_outcome outcome,
     const struct manifest *m, const char *words,
     const struct apply_timing *timing);
 void reporter_send(struct reporter *r);
+/* NULL is allowed. */
 void reporter_close(struct reporter *r, void (*closed)(void *arg), void *arg);
 
 #endif

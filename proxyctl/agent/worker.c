@@ -551,6 +551,7 @@ worker_main(const struct agent_options *o)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 	struct error e;
+	int code = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -561,12 +562,13 @@ worker_main(const struct agent_options *o)
 	w->poll_limit = (struct log_limit)LOG_LIMIT_INIT(1, 10000);
 	w->lock_fd = open("worker.lock", O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
 	must(uv_loop_init(&w->loop) == 0);
+	open_timers(w);
 	if (open_parts(w, &e) != 0) {
 		/* The keeper tries again; nginx is not touched by it. */
 		log_error("%s", e.msg);
-		return 1;
+		code = 1;
+		stop(w);
 	}
-	open_timers(w);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	must(uv_loop_close(&w->loop) == 0);
 	manifest_free(w->in_force);
@@ -574,5 +576,5 @@ worker_main(const struct agent_options *o)
 	if (w->lock_fd >= 0)
 		(void)close(w->lock_fd);
 	free(w);
-	return 0;
+	return code;
 }

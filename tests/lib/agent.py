@@ -26,6 +26,11 @@ def free_port():
     raise RuntimeError("no free port")
 
 
+def random_instant(random, longest):
+    """Lets up to 'longest' seconds pass: not a wait, a place to strike."""
+    time.sleep(random.uniform(0, longest))
+
+
 def title(pid):
     try:
         with open("/proc/%d/cmdline" % pid, "rb") as file:

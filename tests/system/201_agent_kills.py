@@ -79,7 +79,7 @@ def a_worker_killed_at_random_points_of_an_apply_x20():
             text = "kill %d" % number
             old = procs.wait_for(A.worker, 30, "a worker")
             config = A.control.set(control.files(text))
-            time.sleep(RANDOM.uniform(0, 0.06))
+            agent.random_instant(RANDOM, 0.06)
             kill(old)
             A.wait_report(state="applied", config=config)
             tap.equal(A.get().text, text)
@@ -189,7 +189,7 @@ def keeper_killed_during_applies_x10():
         for number in range(10):
             text = "keeper %d" % number
             config = A.control.set(control.files(text))
-            time.sleep(RANDOM.uniform(0, 0.08))
+            agent.random_instant(RANDOM, 0.08)
             A.process.kill()
             A.process.wait(10)
             A.control.reports.clear()
@@ -206,7 +206,7 @@ def masters_killed_during_applies_x10():
         for number in range(10):
             text = "mixed %d" % number
             config = A.control.set(control.files(text))
-            time.sleep(RANDOM.uniform(0, 0.08))
+            agent.random_instant(RANDOM, 0.08)
             kill(procs.wait_for(A.master, 30, "a master"))
             A.wait_report(applied_config=config)
             tap.equal(A.get().text, text)

@@ -320,6 +320,22 @@ def a_configuration_that_nginx_cannot_start_with_any_more_gives_way():
 
 
 @tap.test
+def a_token_file_that_is_not_there_yet_is_waited_for():
+    a = agent.Agent(args=["--token-file", "/nonexistent"])
+    token = a.tmp.join("token")
+    a.args = ["--token-file", token]
+    try:
+        a.control.set(control.files("with token"))
+        a.start()
+        procs.wait_for(lambda: "token" in a.output(), 20, "the reason")
+        with open(token, "w") as file:
+            file.write("secret\n")
+        a.wait_body("with token")
+    finally:
+        finish(a)
+
+
+@tap.test
 def the_logs_show_no_trouble():
     for text in LOGS:
         agent.check_log("\n".join(
