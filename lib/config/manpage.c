@@ -1,11 +1,9 @@
 /* The key table as the manual page bulkhead.ini(5), in mdoc. */
-#include <ctype.h>
 #include <string.h>
 
+#include "base/mdoc.h"
 #include "config/keys.h"
 #include "config/value.h"
-
-#define COLUMNS 76
 
 static const char head[] =
     ".\\\" Made from lib/config/keys.c; see tests/unit/config_dump_test.c.\n"
@@ -115,49 +113,6 @@ static const char tail[] =
     ".Xr bulkhead-labels 7 ,\n"
     ".Xr bulkhead-supervisor 8\n";
 
-/* One word of running text: nothing in it is markup. */
-static void
-add_word(struct str *out, const char *s, size_t len, bool at_start)
-{
-	if (at_start && (s[0] == '.' || s[0] == '\''))
-		str_add(out, "\\&");
-	for (size_t i = 0; i < len; i++) {
-		if (s[i] == '\\')
-			str_add(out, "\\e");
-		else
-			str_addc(out, s[i]);
-	}
-}
-
-/* Running text, a new line for each sentence. */
-static void
-add_text(struct str *out, const char *s)
-{
-	size_t column = 0;
-
-	while (*s != '\0') {
-		size_t n = strcspn(s, " ");
-		bool end = n > 1 && s[n - 1] == '.' && s[n] == ' ' &&
-		    isupper((unsigned char)s[n + 1]);
-
-		if (column > 0 && column + 1 + n > COLUMNS) {
-			str_addc(out, '\n');
-			column = 0;
-		}
-		if (column > 0)
-			str_addc(out, ' ');
-		add_word(out, s, n, column == 0);
-		column += n + (column > 0);
-		if (end) {
-			str_addc(out, '\n');
-			column = 0;
-		}
-		s += n + (s[n] == ' ');
-	}
-	if (column > 0)
-		str_addc(out, '\n');
-}
-
 static void
 add_range(struct str *s, const struct config_key *k)
 {
@@ -215,7 +170,7 @@ add_kind(struct str *out, const struct config_key *k)
 	case CONFIG_PAIRS:
 		break;
 	}
-	add_text(out, s.p);
+	mdoc_add_text(out, s.p);
 }
 
 static void
@@ -229,7 +184,7 @@ add_default(struct str *out, const struct config_key *k)
 		str_addf(&s, "Default: %s", k->def);
 	else
 		return;
-	add_text(out, s.p);
+	mdoc_add_text(out, s.p);
 }
 
 static void
@@ -238,14 +193,14 @@ add_table(struct str *out, const struct config_table *t, const char *title)
 	size_t k = 0;
 
 	str_addf(out, ".Sh %s\n", title);
-	add_text(out, t->help);
+	mdoc_add_text(out, t->help);
 	for (size_t i = 0; i < t->n_sections; i++) {
 		const char *section = t->sections[i].name;
 
 		str_addf(out, ".Ss Section %s\n", section);
-		add_text(out, t->sections[i].help);
+		mdoc_add_text(out, t->sections[i].help);
 		if (t->keys[k].type == CONFIG_PAIRS) {
-			add_text(out, t->keys[k++].help);
+			mdoc_add_text(out, t->keys[k++].help);
 			continue;
 		}
 		str_add(out, ".Bl -tag -width Ds\n");
@@ -253,7 +208,7 @@ add_table(struct str *out, const struct config_table *t, const char *title)
 		     k < t->n_keys && strcmp(t->keys[k].section, section) == 0;
 		     k++) {
 			str_addf(out, ".It Cm %s\n", t->keys[k].name);
-			add_text(out, t->keys[k].help);
+			mdoc_add_text(out, t->keys[k].help);
 			add_kind(out, &t->keys[k]);
 			add_default(out, &t->keys[k]);
 		}
