@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 BUILD = os.environ.get("BULKHEAD_BUILD") or os.path.join(
@@ -41,6 +42,11 @@ def wait_for(predicate, deadline=10.0, what="", step=0.01):
                 what or getattr(predicate, "__name__", "condition"),
                 deadline, last))
         time.sleep(step)
+
+
+def random_moment(generator, most):
+    """Lets up to 'most' seconds pass: a kill comes at no set moment."""
+    threading.Event().wait(generator.uniform(0, most))
 
 
 class TempDir:

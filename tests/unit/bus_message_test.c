@@ -64,8 +64,8 @@ what_is_not_ours_is_refused(void **state)
 		"\"epoch\":\"\",\"seq\":1,\"seq\":2," STAMPS "}\n",
 		"{\"v\":1,\"type\":\"update\",\"cluster\":\"a\","
 		"\"epoch\":\"\",\"seq\":1,\"more\":2," STAMPS "}\n",
-		"{\"v\":1,\"type\":\"update\",\"cluster\":\"a\","
-		"\"epoch\":\"\",\"seq\":1,\"stamps\":{}}\n" };
+		("{\"v\":1,\"type\":\"update\",\"cluster\":\"a\","
+		 "\"epoch\":\"\",\"seq\":1,\"stamps\":{}}\n") };
 	struct bus_message m;
 	struct error e;
 	size_t i;
