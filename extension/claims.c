@@ -194,27 +194,36 @@ join(struct claims *k, struct accepted *a, const char *host)
 	}
 }
 
+static void
+copy_finding(struct finding *to, const struct finding *from)
+{
+	(void)finding_set(to, from->code, from->label, from->offset,
+	    from->owner, "%s", from->reason);
+}
+
 struct accepted *
 claims_take(struct claims *k, const struct service *s, struct finding *ret)
 {
 	struct judge j = { .k = k, .s = s, .wanted = &k->wanted };
-	const struct finding *aside = NULL;
+	const struct set_aside *aside = NULL;
 	size_t i;
 
-	j.a = xcalloc(1, sizeof(*j.a));
-	j.a->service = s;
-	judge(&j);
-	if (!j.bad && k->options.set_aside != NULL)
+	if (k->options.set_aside != NULL)
 		aside = map_get(k->options.set_aside, s->id);
-	if (aside != NULL)
-		finding_set(judge_fault(&j, RANK_SERVICE), aside->code,
-		    aside->label, aside->offset, aside->owner, "%s",
-		    aside->reason);
+	if (aside != NULL && aside->instead != NULL)
+		j.s = aside->instead;
+	j.a = xcalloc(1, sizeof(*j.a));
+	j.a->service = j.s;
+	judge(&j);
+	if (aside != NULL && aside->instead == NULL && !j.bad)
+		copy_finding(judge_fault(&j, RANK_SERVICE), &aside->finding);
 	if (j.bad) {
 		accepted_free(j.a);
 		*ret = j.finding;
 		return NULL;
 	}
+	if (aside != NULL)
+		copy_finding(vec_add(&j.a->remarks.list), &aside->finding);
 	for (i = 0; i < j.a->labels.hosts.len; i++)
 		join(k, j.a, j.a->labels.hosts.at[i].text);
 	if (j.a->labels.default_backend)

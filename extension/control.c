@@ -20,6 +20,8 @@
 struct poll {
 	struct http_exchange *x;
 	uint64_t since_ms;
+	char *proxy;	/* owned; NULL where it does not say */
+	bool can_check; /* knows manifests that are only to be checked */
 };
 
 struct control {
@@ -32,6 +34,9 @@ struct control {
 	bool guarded; /* a token or a certificate is asked for */
 	uv_timer_t tick;
 	VEC(struct poll) polls; /* oldest first */
+	bool offering;
+	char *offer_to;	 /* owned; NULL: any */
+	char *repeat_to; /* owned; NULL: nobody */
 	bool closing;
 	int open;
 	void (*closed)(void *arg);
@@ -46,6 +51,18 @@ answer_manifest(struct control *c, struct http_exchange *x)
 	http_answer(x, 200, NULL, m->p, m->len);
 }
 
+/* Takes the poll out of the list; its exchange is to be answered. */
+static struct http_exchange *
+take_poll(struct control *c, size_t i)
+{
+	struct http_exchange *x = c->polls.at[i].x;
+
+	free(c->polls.at[i].proxy);
+	vec_remove(&c->polls, i);
+	http_on_gone(x, NULL, NULL);
+	return x;
+}
+
 static void
 forget_poll(void *arg, struct http_exchange *x)
 {
@@ -54,10 +71,68 @@ forget_poll(void *arg, struct http_exchange *x)
 
 	for (i = 0; i < c->polls.len; i++) {
 		if (c->polls.at[i].x == x) {
+			free(c->polls.at[i].proxy);
 			vec_remove(&c->polls, i);
 			return;
 		}
 	}
+}
+
+/* Gives what is to be checked to the first poll that it is for. */
+static void
+give_offer(struct control *c)
+{
+	const struct str *m = state_offered_manifest(c->state);
+	size_t i;
+
+	for (i = 0; c->offering && i < c->polls.len; i++) {
+		const struct poll *p = &c->polls.at[i];
+
+		if (!p->can_check ||
+		    (c->offer_to != NULL &&
+			(p->proxy == NULL ||
+			    strcmp(p->proxy, c->offer_to) != 0)))
+			continue;
+		c->offering = false;
+		http_answer(take_poll(c, i), 200, NULL, m->p, m->len);
+	}
+}
+
+void
+control_offer(struct control *c, const char *proxy)
+{
+	free(c->offer_to);
+	c->offer_to = proxy == NULL ? NULL : xstrdup(proxy);
+	c->offering = state_offered_manifest(c->state)->len > 0;
+	give_offer(c);
+}
+
+void
+control_repeat(struct control *c, const char *proxy)
+{
+	size_t i;
+
+	for (i = 0; i < c->polls.len; i++) {
+		const char *waits = c->polls.at[i].proxy;
+
+		if (waits != NULL && strcmp(waits, proxy) == 0) {
+			answer_manifest(c, take_poll(c, i));
+			return;
+		}
+	}
+	free(c->repeat_to);
+	c->repeat_to = xstrdup(proxy);
+}
+
+static bool
+is_repeated(struct control *c, const char *proxy)
+{
+	if (proxy == NULL || c->repeat_to == NULL ||
+	    strcmp(proxy, c->repeat_to) != 0)
+		return false;
+	free(c->repeat_to);
+	c->repeat_to = NULL;
+	return true;
 }
 
 static void
@@ -65,12 +140,14 @@ get_config(struct control *c, struct http_exchange *x)
 {
 	const char *have = http_query(x, "have");
 	const char *proxy = http_query(x, "proxy");
+	const char *check = http_query(x, "check");
 	struct poll *poll;
 
 	if (proxy != NULL)
 		proxies_seen(c->proxies, proxy, clock_mono_ms());
 	if (state_manifest(c->state)->len > 0 &&
-	    (have == NULL || strcmp(have, state_config(c->state)) != 0)) {
+	    (have == NULL || strcmp(have, state_config(c->state)) != 0 ||
+		is_repeated(c, proxy))) {
 		answer_manifest(c, x);
 		return;
 	}
@@ -81,7 +158,10 @@ get_config(struct control *c, struct http_exchange *x)
 	poll = vec_add(&c->polls);
 	poll->x = x;
 	poll->since_ms = clock_mono_ms();
+	poll->proxy = proxy == NULL ? NULL : xstrdup(proxy);
+	poll->can_check = check != NULL && strcmp(check, "1") == 0;
 	http_on_gone(x, forget_poll, c);
+	give_offer(c);
 }
 
 static void
@@ -114,6 +194,23 @@ post_report(struct control *c, struct http_exchange *x,
 }
 
 static void
+post_check(struct control *c, struct http_exchange *x,
+    const struct http_received *received)
+{
+	struct proxy_check check;
+	struct error e;
+
+	if (proxies_check(c->config->cluster.name, received->body,
+		received->body_len, &check, &e) != 0) {
+		http_answer_error(x, 400, "%s", e.msg);
+		return;
+	}
+	http_answer(x, 204, NULL, "", 0);
+	c->handlers.on_check(c->arg, &check);
+	free(check.words);
+}
+
+static void
 on_request(
     void *arg, struct http_exchange *x, const struct http_received *received)
 {
@@ -133,6 +230,9 @@ on_request(
 	else if (strcmp(received->method, "POST") == 0 &&
 	    strcmp(path, "/v1/proxy/report") == 0)
 		post_report(c, x, received);
+	else if (strcmp(received->method, "POST") == 0 &&
+	    strcmp(path, "/v1/proxy/check") == 0)
+		post_check(c, x, received);
 	else
 		http_answer_error(x, 404, "no such path");
 }
@@ -143,9 +243,7 @@ control_publish(struct control *c)
 	struct http_exchange *x;
 
 	while (c != NULL && c->polls.len > 0) {
-		x = c->polls.at[0].x;
-		vec_remove(&c->polls, 0);
-		http_on_gone(x, NULL, NULL);
+		x = take_poll(c, 0);
 		answer_manifest(c, x);
 	}
 }
@@ -158,9 +256,7 @@ on_tick(uv_timer_t *timer)
 	struct http_exchange *x;
 
 	while (c->polls.len > 0 && now - c->polls.at[0].since_ms >= POLL_MS) {
-		x = c->polls.at[0].x;
-		vec_remove(&c->polls, 0);
-		http_on_gone(x, NULL, NULL);
+		x = take_poll(c, 0);
 		http_answer(x, 204, NULL, "", 0);
 	}
 }
@@ -230,6 +326,8 @@ part_closed(struct control *c)
 		return;
 	if (c->closed != NULL)
 		c->closed(c->closed_arg);
+	free(c->offer_to);
+	free(c->repeat_to);
 	vec_fini(&c->polls);
 	free(c);
 }

@@ -17,6 +17,8 @@ struct control;
 struct control_handlers {
 	/* A report that was taken in. */
 	void (*on_report)(void *arg, const struct proxy_news *news);
+	/* The verdict on what state_offered() names, or named. */
+	void (*on_check)(void *arg, const struct proxy_check *check);
 };
 
 /*
@@ -28,6 +30,13 @@ struct control *control_new(uv_loop_t *loop, const struct cluster_config *c,
     const struct control_handlers *h, void *arg, struct error *e) _warn_unused_;
 /* A new configuration: every poll that waits is answered. */
 void control_publish(struct control *c);
+/*
+ * Hands state_offered_manifest() to 'proxy' at its next poll, or to any that
+ * has the newest configuration (NULL); once.
+ */
+void control_offer(struct control *c, const char *proxy);
+/* Gives 'proxy' the manifest at its next poll, though it has seen it. */
+void control_repeat(struct control *c, const char *proxy);
 /* NULL is allowed. */
 void control_close(struct control *c, void (*closed)(void *arg), void *arg);
 

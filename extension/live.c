@@ -54,15 +54,95 @@ push_soon(struct live *l)
 			 quiet >= PUSH_MS ? 0 : PUSH_MS - quiet, 0) == 0);
 }
 
-/* ---- rendering ---- */
+/* ---- what outlives us ---- */
+
+static char *
+aside_path(const struct live *l)
+{
+	return xasprintf("%s/state/%s/aside.json", l->options->run_dir,
+	    l->config->cluster.name);
+}
 
 static void
-build_routing(struct live *l)
+load_aside(struct live *l)
 {
-	struct routing_options o = { .foreign_is_error = true };
+	char *path _cleanup_free_ = aside_path(l);
 
-	if (l->routing == NULL)
+	aside_load(&l->aside, path);
+}
+
+static int
+store(struct live *l, struct error *e)
+{
+	char *path _cleanup_free_ = aside_path(l);
+
+	if (state_store(l->state, e) != 0)
+		return -1;
+	if (!l->aside_changed)
+		return 0;
+	if (aside_store(&l->aside, path, e) != 0)
+		return -1;
+	l->aside_changed = false;
+	return 0;
+}
+
+static void
+on_store(uv_timer_t *timer)
+{
+	static struct log_limit limit = LOG_LIMIT_INIT(1, 60000);
+	struct live *l = container_of(timer, struct live, store);
+	struct error e;
+
+	if (store(l, &e) == 0)
+		return;
+	log_limited(&limit, LOG_ERROR,
+	    "state: %s; proxies are served from memory, tried again every "
+	    "%d s",
+	    e.msg, STORE_RETRY_MS / 1000);
+	must(uv_timer_start(timer, on_store, STORE_RETRY_MS, 0) == 0);
+}
+
+void
+live_aside_changed(struct live *l)
+{
+	l->aside_changed = true;
+	must(uv_timer_start(&l->store, on_store, STORE_MS, 0) == 0);
+}
+
+/* ---- rendering ---- */
+
+const struct routing *
+live_build(struct live *l)
+{
+	struct routing_options o = {
+		.set_aside = &l->aside.verdicts,
+		.foreign_is_error = true,
+	};
+
+	if (l->routing == NULL && l->whole) {
+		if (aside_refresh(&l->aside, l->model) > 0)
+			live_aside_changed(l);
 		l->routing = routing_build(l->config, l->model, &o);
+	}
+	return l->routing;
+}
+
+struct rendered *
+live_render(struct live *l, const struct routing *r)
+{
+	struct render_options o = {
+		.live = true,
+		.secrets_dir = l->config->proxy.secrets_dir,
+	};
+	struct rendered *out;
+	struct error e;
+
+	out = render(l->config, r, &o, &e);
+	if (out == NULL)
+		log_error("what was rendered is not what was meant: %s; the "
+			  "configuration before stays in force",
+		    e.msg);
+	return out;
 }
 
 /* The files without the addresses behind their routes. */
@@ -88,22 +168,6 @@ hash_structure(const struct rendered *r, char ret[SHA256_HEX_SIZE])
 }
 
 static void
-on_store(uv_timer_t *timer)
-{
-	static struct log_limit limit = LOG_LIMIT_INIT(1, 60000);
-	struct live *l = container_of(timer, struct live, store);
-	struct error e;
-
-	if (state_store(l->state, &e) == 0)
-		return;
-	log_limited(&limit, LOG_ERROR,
-	    "state: %s; proxies are served from memory, tried again every "
-	    "%d s",
-	    e.msg, STORE_RETRY_MS / 1000);
-	must(uv_timer_start(timer, on_store, STORE_RETRY_MS, 0) == 0);
-}
-
-static void
 deliver(struct live *l, struct rendered *r, const struct state_change *change)
 {
 	if (!state_take(l->state, r, change))
@@ -124,29 +188,20 @@ static void
 on_apply(uv_timer_t *timer)
 {
 	struct live *l = container_of(timer, struct live, apply);
-	struct render_options o = {
-		.live = true,
-		.secrets_dir = l->config->proxy.secrets_dir,
-	};
 	struct state_change change = { .stamps = l->stamps,
 		.received_us = l->received_us };
 	char structure[SHA256_HEX_SIZE];
 	struct rendered *r;
-	struct error e;
 
-	if (l->stopping)
+	if (l->stopping || live_blame_holds(l))
 		return;
 	memset(&l->stamps, 0, sizeof(l->stamps));
 	l->received_us = 0;
 	l->applied_ms = clock_mono_ms();
-	build_routing(l);
-	r = render(l->config, l->routing, &o, &e);
-	if (r == NULL) {
-		log_error("what was rendered is not what was meant: %s; the "
-			  "configuration before stays in force",
-		    e.msg);
+	r = live_render(l, live_build(l));
+	if (r == NULL)
 		return;
-	}
+	lastgood_offer(&l->lastgood, l->routing);
 	hash_structure(r, structure);
 	change.structure = strcmp(structure, l->structure) != 0;
 	memcpy(l->structure, structure, sizeof(structure));
@@ -162,20 +217,16 @@ live_routing(struct live *l)
 		(void)uv_timer_stop(&l->apply);
 		on_apply(&l->apply);
 	}
-	return l->routing;
+	return live_build(l);
 }
 
-static void
-changed(struct live *l, const struct bus_message *m)
+void
+live_changed(struct live *l)
 {
 	uint64_t quiet = clock_mono_ms() - l->applied_ms;
 
 	routing_free(l->routing);
 	l->routing = NULL;
-	if (l->received_us == 0) {
-		l->stamps = m->stamps;
-		l->received_us = clock_wall_us();
-	}
 	if (!uv_is_active((uv_handle_t *)&l->apply))
 		must(uv_timer_start(&l->apply, on_apply,
 			 quiet >= GATHER_MS ? 0 : GATHER_MS - quiet, 0) == 0);
@@ -190,6 +241,7 @@ take_snapshot(struct live *l, struct model *m)
 	/* The routing borrows from the model it was built of. */
 	routing_free(l->routing);
 	l->routing = NULL;
+	live_blame_abort(l);
 	model_free(l->model);
 	l->model = m;
 	if (!l->whole)
@@ -226,6 +278,8 @@ static int
 take_objects(struct live *l, const struct bus_message *msg, struct error *e)
 {
 	struct model *m = docker_decode_snapshot(msg->body, msg->body_len, e);
+	struct map_entry *entry;
+	size_t i;
 
 	if (m == NULL)
 		return -1;
@@ -235,6 +289,8 @@ take_objects(struct live *l, const struct bus_message *msg, struct error *e)
 	}
 	routing_free(l->routing);
 	l->routing = NULL;
+	for (i = 0; (entry = map_next(&m->services, &i)) != NULL;)
+		live_blame_replaced(l, entry->value);
 	model_merge(l->model, m);
 	return 0;
 }
@@ -267,7 +323,12 @@ on_message(void *arg, const struct bus_message *msg)
 		subscriber_resync(l->subscriber);
 		return;
 	}
-	changed(l, msg);
+	if (l->received_us == 0) {
+		l->stamps = msg->stamps;
+		l->received_us = clock_wall_us();
+	}
+	live_changed(l);
+	live_blame_changed(l);
 }
 
 static void
@@ -330,6 +391,11 @@ on_report(void *arg, const struct proxy_news *news)
 	if (l->stopping)
 		return;
 	state_learn(l->state, p->applied_config, p->applied);
+	if (p->alive &&
+	    strcmp(p->applied_config, state_config(l->state)) == 0) {
+		state_confirm(l->state, p->applied_config);
+		lastgood_confirm(&l->lastgood);
+	}
 	if (news->is_new)
 		log_info("proxy %s: %s, serves generation %llu", p->id,
 		    p->engine == NULL ? "?" : p->engine,
@@ -340,7 +406,17 @@ on_report(void *arg, const struct proxy_news *news)
 		live_event(l, "proxy-error", "proxy %s: %s", p->id, p->error);
 	}
 	check_converged(l, news);
+	live_blame_report(l, p);
 	push_soon(l);
+}
+
+static void
+on_check(void *arg, const struct proxy_check *check)
+{
+	struct live *l = arg;
+
+	if (!l->stopping)
+		live_blame_check(l, check);
 }
 
 static void
@@ -360,6 +436,8 @@ on_tick(uv_timer_t *timer)
 
 	if (proxies_tick(&l->proxies, clock_mono_ms(), on_silent, l))
 		push_soon(l);
+	lastgood_prune(&l->lastgood, l->model);
+	live_blame_tick(l, clock_mono_ms());
 }
 
 /* ---- the parent ---- */
@@ -407,8 +485,9 @@ stop(struct live *l, int exit_code, const char *why)
 	l->stopping = true;
 	l->exit_code = exit_code;
 	log_debug("ending: %s", why);
-	if (state_store(l->state, &e) != 0)
+	if (store(l, &e) != 0)
 		log_error("state: %s", e.msg);
+	live_blame_close(l);
 	for (i = 0; i < countof(timers); i++)
 		uv_close((uv_handle_t *)timers[i], NULL);
 	uv_close((uv_handle_t *)&l->sigterm, NULL);
@@ -427,6 +506,7 @@ start_handles(struct live *l)
 
 	for (i = 0; i < countof(timers); i++)
 		must(uv_timer_init(&l->loop, timers[i]) == 0);
+	live_blame_open(l);
 	must(uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS) == 0);
 	must(uv_signal_init(&l->loop, &l->sigterm) == 0);
 	must(uv_signal_init(&l->loop, &l->sigint) == 0);
@@ -450,6 +530,7 @@ open_parts(struct live *l, struct error *e)
 	};
 	static const struct control_handlers control_handlers = {
 		.on_report = on_report,
+		.on_check = on_check,
 	};
 	const char *run_dir = l->options->run_dir;
 	char *bus _cleanup_free_ =
@@ -473,6 +554,7 @@ static void
 live_free(struct live *l)
 {
 	routing_free(l->routing);
+	live_blame_free(l);
 	model_free(l->model);
 	proxies_fini(&l->proxies);
 	state_free(l->state);
@@ -507,6 +589,7 @@ extension_live(const struct live_options *o)
 	must(uv_loop_init(&l.loop) == 0);
 	l.model = model_new();
 	l.state = state_new(o->run_dir, l.config);
+	load_aside(&l);
 	if (open_parts(&l, &e) != 0) {
 		/* The supervisor tries again; nothing here can mend it. */
 		log_error("cannot start: %s", e.msg);

@@ -2,10 +2,13 @@
 #ifndef EXTENSION_LIVE_OBJECT_H
 #define EXTENSION_LIVE_OBJECT_H
 
+#include "aside.h"
+#include "blame.h"
 #include "bus/subscriber.h"
 #include "config/config.h"
 #include "control.h"
 #include "histogram.h"
+#include "lastgood.h"
 #include "live.h"
 #include "loop/child_abi.h"
 #include "model/model.h"
@@ -18,6 +21,22 @@
 struct path_figures {
 	struct histogram apply;	      /* an agent's, manifest to settled */
 	struct histogram convergence; /* Docker's commit to all proxies */
+};
+
+/* Finding out whom an engine refuses: live_blame.c. */
+struct live_blame {
+	struct blame b;
+	bool active;
+	bool retry;	  /* whether those set aside are still refused */
+	bool everybody;	  /* all services are suspects */
+	char *proxy;	  /* whose engine is asked */
+	struct map later; /* services that changed since the start: left out */
+	bool held;	  /* a rendering waits for the end */
+	bool redo;	  /* the candidate under test is void */
+	uint64_t quiet_until_ms; /* no new attempt before */
+	uint64_t retry_ms;	 /* when the next retry is due */
+	uint64_t retry_delay_ms;
+	uv_timer_t deadline;
 };
 
 struct live {
@@ -35,6 +54,10 @@ struct live {
 	bool heard; /* the reader is heard */
 	/* Of the model as it is; NULL: to be built when it is wanted. */
 	struct routing *routing;
+	struct aside aside; /* the routing borrows from it */
+	bool aside_changed; /* not on disk yet */
+	struct lastgood lastgood;
+	struct live_blame blame;
 
 	uv_timer_t apply;	  /* the next rendering */
 	uint64_t applied_ms;	  /* when the last one was */
@@ -59,6 +82,31 @@ struct live {
  * waits to be gathered is rendered now: what is told is what is delivered.
  */
 const struct routing *live_routing(struct live *l);
+/* The routing of the model as it is now; NULL before the first snapshot. */
+const struct routing *live_build(struct live *l);
+
+/* NULL: logged already. */
+struct rendered *live_render(struct live *l, const struct routing *r);
+/* To be written to disk soon. */
+void live_aside_changed(struct live *l);
+/* The model changed, or who is set aside: rendered soon. */
+void live_changed(struct live *l);
+
+/* live_blame.c: what an engine refuses is traced to services. */
+void live_blame_open(struct live *l);
+void live_blame_close(struct live *l);
+void live_blame_free(struct live *l);
+void live_blame_report(struct live *l, const struct proxy *p);
+void live_blame_check(struct live *l, const struct proxy_check *check);
+void live_blame_tick(struct live *l, uint64_t now_ms);
+/* True: no rendering now, one follows. */
+bool live_blame_holds(struct live *l);
+/* 's' is about to replace the service of its ID. */
+void live_blame_replaced(struct live *l, const struct service *s);
+/* ... and all of them are in the model. */
+void live_blame_changed(struct live *l);
+/* Everything is replaced. */
+void live_blame_abort(struct live *l);
 
 /* Answers to fd 3's queries (docs/internals.md). */
 void live_answer(struct live *l, struct child_query *q, const char *what,

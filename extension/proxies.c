@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -60,6 +61,7 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 	const char *config =
 	    json_string_value(json_object_get(j, "applied_config"));
 	const char *state = json_string_value(json_object_get(j, "state"));
+	const char *asked = json_string_value(json_object_get(j, "config"));
 
 	(void)set_text(
 	    &p->agent, json_string_value(json_object_get(j, "agent")));
@@ -70,6 +72,9 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 	    p->error != NULL;
 	p->alive = json_is_true(json_object_get(j, "alive"));
 	p->refused = state != NULL && strcmp(state, "refused") == 0;
+	p->asked_config[0] = '\0';
+	if (asked != NULL && sha256_is_hex(asked))
+		memcpy(p->asked_config, asked, SHA256_HEX_SIZE);
 	p->reloads =
 	    (uint64_t)json_integer_value(json_object_get(j, "reloads"));
 	p->applied =
@@ -85,15 +90,13 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 	    (uint64_t)json_integer_value(json_object_get(timing, "settled_us"));
 }
 
-int
-proxies_report(struct proxies *p, const char *cluster, const char *json,
-    size_t len, uint64_t now_ms, struct proxy_news *ret, struct error *e)
+/* 'ret_id' is borrowed from 'j'. */
+static int
+check_head(
+    const json_t *j, const char *cluster, const char **ret_id, struct error *e)
 {
-	json_auto_t *j = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *id = json_string_value(json_object_get(j, "proxy"));
 	const char *name = json_string_value(json_object_get(j, "cluster"));
-	struct proxy_news news = { 0 };
-	struct proxy *proxy;
 
 	if (json_integer_value(json_object_get(j, "version")) != 1)
 		return error_set(e, EPROTO, "not a report of version 1");
@@ -102,6 +105,51 @@ proxies_report(struct proxies *p, const char *cluster, const char *json,
 	if (name == NULL || strcmp(name, cluster) != 0)
 		return error_set(
 		    e, EPROTO, "cluster: this is the extension of %s", cluster);
+	*ret_id = id;
+	return 0;
+}
+
+int
+proxies_check(const char *cluster, const char *json, size_t len,
+    struct proxy_check *ret, struct error *e)
+{
+	static const char *const states[] = { "accepted", "refused", "failed" };
+	json_auto_t *j = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
+	const char *config = json_string_value(json_object_get(j, "config"));
+	const char *state = json_string_value(json_object_get(j, "state"));
+	const char *words = json_string_value(json_object_get(j, "error"));
+	const char *id;
+	size_t i;
+
+	if (check_head(j, cluster, &id, e) != 0)
+		return -1;
+	if (config == NULL || !sha256_is_hex(config))
+		return error_set(e, EPROTO, "config: not a SHA-256");
+	for (i = 0; i < countof(states); i++) {
+		if (state != NULL && strcmp(state, states[i]) == 0)
+			break;
+	}
+	if (i == countof(states))
+		return error_set(e, EPROTO, "state: not known");
+	memset(ret, 0, sizeof(*ret));
+	(void)snprintf(ret->proxy, sizeof(ret->proxy), "%s", id);
+	memcpy(ret->config, config, SHA256_HEX_SIZE);
+	ret->state = (__typeof__(ret->state))i;
+	ret->words = xstrdup(words == NULL ? "" : words);
+	return 0;
+}
+
+int
+proxies_report(struct proxies *p, const char *cluster, const char *json,
+    size_t len, uint64_t now_ms, struct proxy_news *ret, struct error *e)
+{
+	json_auto_t *j = json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL);
+	struct proxy_news news = { 0 };
+	struct proxy *proxy;
+	const char *id;
+
+	if (check_head(j, cluster, &id, e) != 0)
+		return -1;
 	proxy = map_get(&p->by_id, id);
 	if (proxy == NULL) {
 		proxy = xcalloc(1, sizeof(*proxy));

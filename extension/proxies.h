@@ -21,12 +21,13 @@
 
 struct proxy {
 	char *id;
-	char *agent;	  /* its version */
-	char *engine;	  /* "nginx/1.22.1" */
-	char *error;	  /* or NULL */
-	bool alive;	  /* said so, and was heard lately */
-	bool refused;	  /* the engine does not take what it was given last */
-	uint64_t applied; /* generation in force */
+	char *agent;  /* its version */
+	char *engine; /* "nginx/1.22.1" */
+	char *error;  /* or NULL */
+	bool alive;   /* said so, and was heard lately */
+	bool refused; /* the engine does not take what it was given last */
+	char asked_config[SHA256_HEX_SIZE]; /* ... which is this; or "" */
+	uint64_t applied;		    /* generation in force */
 	char applied_config[SHA256_HEX_SIZE];
 	uint64_t reloads;
 	uint64_t seen_ms;
@@ -51,6 +52,17 @@ void proxies_fini(struct proxies *p);
 int proxies_report(struct proxies *p, const char *cluster, const char *json,
     size_t len, uint64_t now_ms, struct proxy_news *ret,
     struct error *e) _warn_unused_;
+/* What an agent says of a configuration that it was asked to check. */
+struct proxy_check {
+	char proxy[256];
+	char config[SHA256_HEX_SIZE];
+	enum { CHECK_ACCEPTED, CHECK_REFUSED, CHECK_FAILED } state;
+	char *words; /* owned; "" when accepted */
+};
+/* Strict. */
+int proxies_check(const char *cluster, const char *json, size_t len,
+    struct proxy_check *ret, struct error *e) _warn_unused_;
+
 /* A poll is a sign of life too. */
 void proxies_seen(struct proxies *p, const char *id, uint64_t now_ms);
 /*

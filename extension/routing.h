@@ -113,11 +113,18 @@ struct secret_book {
 	void *arg;
 };
 
+/*
+ * A service that must not be in force as it is.  With 'instead' (the same
+ * service, with its labels of before) that is routed, and the finding is a
+ * remark; without, the service is rejected with it.
+ */
+struct set_aside {
+	struct finding finding;
+	const struct service *instead; /* borrowed; or NULL */
+};
+
 struct routing_options {
-	/*
-	 * Service ID to struct finding *: services that are left out with that
-	 * finding, as if a label were wrong (NULL: none).
-	 */
+	/* Service ID to struct set_aside * (NULL: none). */
 	const struct map *set_aside;
 	/*
 	 * Live, the reader sends a cluster its own services only, and to the

@@ -21,6 +21,9 @@ struct state {
 	const struct cluster_config *config; /* borrowed */
 	struct rendered *now;		     /* owned; NULL: nothing yet */
 	struct rendered *before;	     /* still fetched by slow agents */
+	struct rendered *good;	/* that an engine took; may be one of those */
+	struct rendered *offer; /* to be checked; owned */
+	struct str offer_manifest;
 	uint64_t generation;
 	struct state_change change;
 	struct str manifest;
@@ -45,23 +48,24 @@ add_stamps(struct str *out, const struct state_change *c)
 }
 
 static void
-build_manifest(struct state *s)
+build(const struct state *s, const struct rendered *r, struct str *out)
 {
 	const struct cluster_config *c = s->config;
-	struct str *out = &s->manifest;
 	size_t i;
 
 	str_clear(out);
 	str_add(out, "{\"version\":1");
+	if (r == s->offer)
+		str_add(out, ",\"check\":true");
 	str_add_member(out, "cluster", c->cluster.name);
 	str_add_member(out, "engine",
 	    c->proxy.engine == ENGINE_NGINX ? "nginx" : "haproxy");
 	str_addf(
 	    out, ",\"generation\":%llu", (unsigned long long)s->generation);
-	str_add_member(out, "config", s->now->config);
+	str_add_member(out, "config", r->config);
 	str_add(out, ",\n\"files\":[");
-	for (i = 0; i < s->now->files.len; i++) {
-		const struct rendered_file *f = &s->now->files.at[i];
+	for (i = 0; i < r->files.len; i++) {
+		const struct rendered_file *f = &r->files.at[i];
 
 		str_addf(out,
 		    "%s\n{\"path\":\"%s\",\"sha256\":\"%s\","
@@ -69,8 +73,8 @@ build_manifest(struct state *s)
 		    i == 0 ? "" : ",", f->path, f->sha256, f->len);
 	}
 	str_add(out, "],\n\"listen\":{\"http\":");
-	str_add_json(out, s->now->listen_http, strlen(s->now->listen_http));
-	str_add_member(out, "https", s->now->listen_https);
+	str_add_json(out, r->listen_http, strlen(r->listen_http));
+	str_add_member(out, "https", r->listen_https);
 	str_addf(out,
 	    "},\"settings\":{\"worker_shutdown_timeout_ms\":%llu,"
 	    "\"drain_delay_ms\":%llu,\"worker_processes\":%u}",
@@ -79,6 +83,12 @@ build_manifest(struct state *s)
 	    c->nginx.worker_processes);
 	add_stamps(out, &s->change);
 	must(!out->overflow);
+}
+
+static void
+build_manifest(struct state *s)
+{
+	build(s, s->now, &s->manifest);
 }
 
 /* ---- what the last run left ---- */
@@ -177,6 +187,7 @@ state_new(const char *run_dir, const struct cluster_config *c)
 	s->folder = xasprintf("%s/state/%s", run_dir, c->cluster.name);
 	s->config = c;
 	str_init(&s->manifest, MANIFEST_MAX);
+	str_init(&s->offer_manifest, MANIFEST_MAX);
 	load(s);
 	return s;
 }
@@ -186,9 +197,13 @@ state_free(struct state *s)
 {
 	if (s == NULL)
 		return;
+	if (s->good != s->now && s->good != s->before)
+		rendered_free(s->good);
 	rendered_free(s->now);
 	rendered_free(s->before);
+	rendered_free(s->offer);
 	str_fini(&s->manifest);
+	str_fini(&s->offer_manifest);
 	free(s->folder);
 	free(s);
 }
@@ -203,7 +218,8 @@ state_take(
 		rendered_free(r);
 		return false;
 	}
-	rendered_free(s->before);
+	if (s->before != s->good)
+		rendered_free(s->before);
 	s->before = s->now;
 	s->now = r;
 	s->generation++;
@@ -225,6 +241,27 @@ state_learn(struct state *s, const char *config, uint64_t n)
 	s->generation = n;
 	s->stored = false;
 	build_manifest(s);
+}
+
+void
+state_confirm(struct state *s, const char *config)
+{
+	if (s->now == NULL || s->good == s->now ||
+	    strcmp(config, s->now->config) != 0)
+		return;
+	if (s->good != s->before)
+		rendered_free(s->good);
+	s->good = s->now;
+}
+
+void
+state_offer(struct state *s, struct rendered *r)
+{
+	rendered_free(s->offer);
+	s->offer = r;
+	str_clear(&s->offer_manifest);
+	if (r != NULL)
+		build(s, r, &s->offer_manifest);
 }
 
 static bool
@@ -307,6 +344,24 @@ state_last_change(const struct state *s)
 	return &s->change;
 }
 
+const struct rendered *
+state_good(const struct state *s)
+{
+	return s->good;
+}
+
+const struct str *
+state_offered_manifest(const struct state *s)
+{
+	return &s->offer_manifest;
+}
+
+const char *
+state_offered(const struct state *s)
+{
+	return s->offer == NULL ? "" : s->offer->config;
+}
+
 const struct str *
 state_manifest(const struct state *s)
 {
@@ -316,7 +371,7 @@ state_manifest(const struct state *s)
 const char *
 state_blob(const struct state *s, const char *sha256, size_t *ret_len)
 {
-	const struct rendered *all[] = { s->now, s->before };
+	const struct rendered *all[] = { s->now, s->before, s->offer };
 	size_t i, k;
 
 	for (k = 0; k < countof(all); k++) {

@@ -45,6 +45,19 @@ int state_store(struct state *s, struct error *e) _warn_unused_;
 /* An agent says that generation 'n' is 'config': nothing counts backwards. */
 void state_learn(struct state *s, const char *config, uint64_t n);
 
+/* What an agent serves is this: the engine took it. */
+void state_confirm(struct state *s, const char *config);
+/* The last one that an engine took, as far as is known; or NULL. */
+const struct rendered *state_good(const struct state *s);
+/*
+ * 'r' (taken; NULL: nothing any more) is to be checked by an agent: its files
+ * are there to be fetched.
+ */
+void state_offer(struct state *s, struct rendered *r);
+/* What is offered as a manifest to check, and its name; "" : nothing. */
+const struct str *state_offered_manifest(const struct state *s);
+const char *state_offered(const struct state *s);
+
 uint64_t state_generation(const struct state *s); /* 0: nothing yet */
 const char *state_config(const struct state *s);  /* "" : nothing yet */
 const struct state_change *state_last_change(const struct state *s);

@@ -220,7 +220,12 @@ on_check(void *arg, const struct run_result *r)
 	} else if (r->exit_code != 0) {
 		if (words.len == 0)
 			str_addf(&words, "exit code %d", r->exit_code);
-		finish(a, APPLY_REFUSED, words.p);
+		finish(a,
+		    engine_nginx_words_are_ours(words.p) ? APPLY_FAILED
+							 : APPLY_REFUSED,
+		    words.p);
+	} else if (a->manifest->check) {
+		finish(a, APPLY_ACCEPTED, "");
 	} else {
 		if (words.len > 0)
 			log_warn("nginx -t: %s", words.p);

@@ -19,7 +19,13 @@
 
 struct apply;
 
-enum apply_outcome { APPLY_APPLIED, APPLY_REFUSED, APPLY_FAILED };
+/* ACCEPTED: by the engine's check, which was all that was asked for. */
+enum apply_outcome {
+	APPLY_APPLIED,
+	APPLY_REFUSED,
+	APPLY_FAILED,
+	APPLY_ACCEPTED
+};
 
 /* Microseconds since apply_start(); 0: not reached. */
 struct apply_timing {
@@ -52,7 +58,7 @@ struct apply_setup {
 
 struct apply *apply_new(const struct apply_setup *setup);
 bool apply_busy(const struct apply *a);
-/* Takes 'm'. */
+/* Takes 'm'.  One that says "check" ends after the check. */
 void apply_start(struct apply *a, struct manifest *m);
 /* Only the reload and its proof, for what "current" names already. */
 void apply_reload(struct apply *a, struct manifest *m);

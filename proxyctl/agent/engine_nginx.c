@@ -1,6 +1,7 @@
 /* nginx's command lines, agent files and words: see engine_nginx.h. */
 #include "engine_nginx.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -302,6 +303,23 @@ fragments_free(struct fragments *f)
 	free(f);
 }
 
+/* Skips "2026/01/31 10:00:00 [emerg] 123#123: ": the same words each time. */
+static const char *
+skip_stamp(const char *line, const char *end)
+{
+	static const char digits[] = "0123456789";
+	const char *p = memmem(line, (size_t)(end - line), "] ", 2);
+
+	if (p == NULL || p - line > 32 || strchr(digits, *line) == NULL)
+		return line;
+	p += 2;
+	p += strspn(p, digits);
+	if (*p != '#')
+		return line;
+	p += 1 + strspn(p + 1, digits);
+	return p + 1 < end && p[0] == ':' && p[1] == ' ' ? p + 2 : line;
+}
+
 /* Adds one line of nginx's output, without 'folder' and what says nothing. */
 static void
 add_words(struct str *ret, const char *line, size_t len, const char *folder)
@@ -314,6 +332,7 @@ add_words(struct str *ret, const char *line, size_t len, const char *folder)
 		line += strlen(prefix);
 	if (memmem(line, (size_t)(end - line), "[notice]", 8) != NULL)
 		return;
+	line = skip_stamp(line, end);
 	if ((size_t)(end - line) > 18 &&
 	    memcmp(line, "configuration file", 18) == 0)
 		return;
@@ -332,6 +351,20 @@ add_words(struct str *ret, const char *line, size_t len, const char *folder)
 		if (line < end && *line == '/')
 			line++;
 	}
+}
+
+bool
+engine_nginx_words_are_ours(const char *words)
+{
+	static const int reasons[] = { ENOSPC, EDQUOT, EROFS, EIO, ENOMEM,
+		EMFILE, ENFILE, EAGAIN };
+	size_t i;
+
+	for (i = 0; i < countof(reasons); i++) {
+		if (strstr(words, strerror(reasons[i])) != NULL)
+			return true;
+	}
+	return false;
 }
 
 void

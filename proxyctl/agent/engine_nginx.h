@@ -71,6 +71,11 @@ void fragments_free(struct fragments *f);
 /* Serves 503 until the first configuration is there. */
 extern const char engine_nginx_builtin[];
 
+/*
+ * Whether such words tell of this host (disk, memory, descriptors) and not of
+ * the configuration.
+ */
+bool engine_nginx_words_are_ours(const char *words);
 /* Makes what nginx wrote fit for a report: short, no scratch paths. */
 void engine_nginx_words(
     const char *text, size_t len, const char *folder, struct str *ret);

@@ -154,7 +154,7 @@ fetch_poll_start(
 	must(f->poll == NULL);
 	str_add(&target, "/v1/proxy/config?proxy=");
 	http_add_escaped(&target, f->options->id, strlen(f->options->id));
-	str_add(&target, "&have=");
+	str_add(&target, "&check=1&have=");
 	str_add(&target, have);
 	f->on_poll = done;
 	f->poll_arg = arg;
@@ -296,7 +296,7 @@ on_report_done(void *arg, const struct http_response *r)
 }
 
 void
-fetch_report(struct fetch *f, const char *json, size_t len,
+fetch_report(struct fetch *f, bool check, const char *json, size_t len,
     fetch_report_fn *done, void *arg)
 {
 	struct report_request *q = xcalloc(1, sizeof(*q));
@@ -306,7 +306,7 @@ fetch_report(struct fetch *f, const char *json, size_t len,
 	(void)http_request_start(f->client,
 	    &(struct http_request_options){
 		.method = "POST",
-		.target = "/v1/proxy/report",
+		.target = check ? "/v1/proxy/check" : "/v1/proxy/report",
 		.body = json,
 		.body_len = len,
 		.total_ms = REPORT_MS,

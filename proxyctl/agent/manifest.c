@@ -192,6 +192,7 @@ decode_root(struct manifest *m, json_t *root, struct error *e)
 	m->generation = (uint64_t)generation;
 	memcpy(m->config, config, sizeof(m->config));
 	m->builtin = json_is_true(json_object_get(root, "builtin"));
+	m->check = json_is_true(json_object_get(root, "check"));
 	decode_settings(m, json_object_get(root, "settings"));
 	if (decode_listen(m, json_object_get(root, "listen"), e) != 0)
 		return -1;

@@ -34,6 +34,7 @@ struct manifest {
 	char *listen_https;	 /* NULL: nothing listens for TLS */
 	uint64_t drain_delay_ms; /* UINT64_MAX: not said */
 	uint32_t worker_processes; /* 0: as many as there are CPUs */
+	bool check;		   /* to be checked and reported, not applied */
 	bool builtin; /* ours, from before the first configuration */
 	char *text;   /* as it was received */
 	size_t len;

@@ -10,7 +10,21 @@ static const char *const outcomes[] = {
 	[APPLY_APPLIED] = "applied",
 	[APPLY_REFUSED] = "refused",
 	[APPLY_FAILED] = "failed",
+	[APPLY_ACCEPTED] = "accepted",
 };
+
+void
+report_encode_check(const struct agent_options *o, const struct apply_result *r,
+    struct str *ret)
+{
+	str_add(ret, "{\"version\":1");
+	str_add_member(ret, "cluster", o->cluster);
+	str_add_member(ret, "proxy", o->id);
+	str_add_member(ret, "config", r->manifest->config);
+	str_add_member(ret, "state", outcomes[r->outcome]);
+	str_add_member(ret, "error", r->words[0] == '\0' ? NULL : r->words);
+	str_addc(ret, '}');
+}
 
 void
 report_encode(const struct report *r, struct str *ret)

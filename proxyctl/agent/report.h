@@ -23,6 +23,9 @@ struct report {
 	uint64_t reloads;
 };
 
+/* The verdict on a manifest that was only to be checked. */
+void report_encode_check(const struct agent_options *o,
+    const struct apply_result *r, struct str *ret);
 void report_encode(const struct report *r, struct str *ret);
 
 #endif

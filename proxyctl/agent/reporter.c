@@ -52,10 +52,20 @@ reporter_send(struct reporter *r)
 	r->report.engine = r->version.len > 0 ? r->version.p : "nginx";
 	report_encode(&r->report, &json);
 	must(!json.overflow);
-	fetch_report(r->fetch, json.p, json.len, on_reported, r);
+	fetch_report(r->fetch, false, json.p, json.len, on_reported, r);
 	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
 	must(uv_timer_start(&r->timer, on_timer,
 		 backoff_jitter(REPORT_MS, random), 0) == 0);
+}
+
+void
+reporter_send_check(struct reporter *r, const struct apply_result *result)
+{
+	STR_AUTO(json, REPORT_MAX);
+
+	report_encode_check(r->report.options, result, &json);
+	must(!json.overflow);
+	fetch_report(r->fetch, true, json.p, json.len, on_reported, r);
 }
 
 static void

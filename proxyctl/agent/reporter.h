@@ -28,6 +28,8 @@ void reporter_set_attempt(struct reporter *r, enum apply_outcome outcome,
     const struct manifest *m, const char *words,
     const struct apply_timing *timing);
 void reporter_send(struct reporter *r);
+/* The verdict on a configuration that was only to be checked. */
+void reporter_send_check(struct reporter *r, const struct apply_result *result);
 /* NULL is allowed. */
 void reporter_close(struct reporter *r, void (*closed)(void *arg), void *arg);
 

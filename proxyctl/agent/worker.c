@@ -156,11 +156,27 @@ on_failed(struct worker *w, const struct apply_result *r)
 	must(uv_timer_start(&w->retry_timer, on_retry, delay, 0) == 0);
 }
 
+/* Only asked for its opinion: nothing of ours changes. */
+static void
+on_checked(struct worker *w, const struct apply_result *r)
+{
+	log_debug("checked generation %" PRIu64 " (%.12s): %s",
+	    r->manifest->generation, r->manifest->config,
+	    r->words[0] == '\0' ? "accepted" : r->words);
+	reporter_send_check(w->reporter, r);
+	manifest_free(r->manifest);
+	poll_next(w);
+}
+
 static void
 on_apply_done(void *arg, const struct apply_result *r)
 {
 	struct worker *w = arg;
 
+	if (r->manifest->check) {
+		on_checked(w, r);
+		return;
+	}
 	reporter_set_attempt(
 	    w->reporter, r->outcome, r->manifest, r->words, &r->timing);
 	(void)snprintf(w->have, sizeof(w->have), "%s", r->manifest->config);
@@ -176,6 +192,9 @@ on_apply_done(void *arg, const struct apply_result *r)
 		break;
 	case APPLY_FAILED:
 		on_failed(w, r);
+		manifest_free(r->manifest);
+		break;
+	case APPLY_ACCEPTED: /* of a check only */
 		manifest_free(r->manifest);
 		break;
 	}
@@ -205,8 +224,9 @@ is_in_force(struct worker *w, const struct manifest *m)
 static void
 on_manifest(struct worker *w, struct manifest *m)
 {
-	(void)uv_timer_stop(&w->retry_timer);
-	if (!is_in_force(w, m)) {
+	if (!m->check)
+		(void)uv_timer_stop(&w->retry_timer);
+	if (m->check || !is_in_force(w, m)) {
 		log_debug("generation %" PRIu64 " (%.12s) asked for",
 		    m->generation, m->config);
 		apply_start(w->apply, m);

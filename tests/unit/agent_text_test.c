@@ -141,6 +141,8 @@ words_lose_the_scratch_folder_and_what_says_nothing(void **state)
 	    "/d/tmp/3/sites/a.conf:2\n"
 	    "2026/01/01 00:00:00 [notice] 1#1: using inherited sockets\n"
 	    "nginx: configuration file /d/tmp/3/nginx.conf test failed\n";
+	static const char stamped[] = "2026/11/21 03:02:18 [emerg] "
+				      "26749#26749: cannot load certificate\n";
 	STR_AUTO(words, 65536);
 	STR_AUTO(many, 1 << 20);
 
@@ -148,11 +150,28 @@ words_lose_the_scratch_folder_and_what_says_nothing(void **state)
 	engine_nginx_words(text, strlen(text), "/d/tmp/3", &words);
 	assert_string_equal(
 	    words.p, "[emerg] unknown directive \"x\" in sites/a.conf:2");
+	str_clear(&words);
+	engine_nginx_words(stamped, strlen(stamped), "/d/tmp/3", &words);
+	assert_string_equal(words.p, "cannot load certificate");
 	for (int i = 0; i < 2000; i++)
 		str_add(&many, "nginx: [warn] something\n");
 	str_clear(&words);
 	engine_nginx_words(many.p, many.len, "/d", &words);
 	assert_true(words.len < 8192);
+}
+
+static void
+words_of_the_host_are_not_the_configurations(void **state)
+{
+	(void)state;
+	assert_true(engine_nginx_words_are_ours(
+	    "mkdir() \"temp/proxy\" failed (28: No space left on device)"));
+	assert_true(engine_nginx_words_are_ours(
+	    "open() \"x\" failed (24: Too many open files)"));
+	assert_false(engine_nginx_words_are_ours(
+	    "unknown directive \"x\" in sites/a.conf:2"));
+	assert_false(engine_nginx_words_are_ours(
+	    "cannot load certificate \"x\": No such file or directory"));
 }
 
 static void
@@ -193,6 +212,7 @@ main(void)
 		cmocka_unit_test(the_proof_differs_where_any_fragment_does),
 		cmocka_unit_test(
 		    words_lose_the_scratch_folder_and_what_says_nothing),
+		cmocka_unit_test(words_of_the_host_are_not_the_configurations),
 		cmocka_unit_test(addresses_are_read_strictly),
 	};
 

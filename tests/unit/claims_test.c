@@ -356,7 +356,7 @@ static void
 what_is_set_aside_claims_nothing(void **state)
 {
 	struct cluster_config *c = swarm_config("");
-	struct finding f = { 0 };
+	struct set_aside f = { 0 };
 	struct map aside = { 0 };
 	const struct routing_options options = { .set_aside = &aside };
 	struct swarm w;
@@ -364,7 +364,8 @@ what_is_set_aside_claims_nothing(void **state)
 	struct routing *r;
 
 	(void)state;
-	finding_set(&f, REJECT_ENGINE_REFUSED, NULL, -1, NULL, "nginx says no");
+	finding_set(
+	    &f.finding, REJECT_ENGINE_REFUSED, NULL, -1, NULL, "nginx says no");
 	map_set(&aside, "s-first", &f);
 	swarm_init(&w);
 	swarm_service(&w, "first", 5, "n-front", "hosts=a.example|port=80");
@@ -380,7 +381,50 @@ what_is_set_aside_claims_nothing(void **state)
 	model_free(m);
 	swarm_fini(&w);
 	map_fini(&aside);
-	finding_fini(&f);
+	finding_fini(&f.finding);
+	cluster_config_free(c);
+}
+
+static void
+what_is_set_aside_may_stay_as_it_was(void **state)
+{
+	struct cluster_config *c = swarm_config("");
+	struct set_aside f = { 0 };
+	struct map aside = { 0 };
+	const struct routing_options options = { .set_aside = &aside };
+	struct swarm now, then;
+	struct model *m, *before;
+	struct routing *r;
+	const struct accepted *a;
+
+	(void)state;
+	finding_set(
+	    &f.finding, REJECT_ENGINE_REFUSED, NULL, -1, NULL, "nginx says no");
+	map_set(&aside, "s-first", &f);
+	swarm_init(&then);
+	swarm_service(
+	    &then, "first", 5, "n-front", "hosts=old.example|port=80");
+	before = swarm_model(&then);
+	f.instead = map_get(&before->services, "s-first");
+	swarm_init(&now);
+	swarm_service(&now, "first", 5, "n-front", "hosts=new.example|port=80");
+	m = swarm_model(&now);
+	r = routing_build(c, m, &options);
+	a = routing_accepted(r, "first");
+	assert_non_null(a);
+	assert_int_equal(r->rejected.len, 0);
+	assert_int_equal(r->routes.len, 1);
+	assert_string_equal(r->routes.at[0].host, "old.example");
+	assert_int_equal(a->remarks.list.len, 1);
+	assert_int_equal(a->remarks.list.at[0].code, REJECT_ENGINE_REFUSED);
+	assert_string_equal(a->remarks.list.at[0].reason, "nginx says no");
+	routing_free(r);
+	model_free(m);
+	model_free(before);
+	swarm_fini(&now);
+	swarm_fini(&then);
+	map_fini(&aside);
+	finding_fini(&f.finding);
 	cluster_config_free(c);
 }
 
@@ -429,6 +473,7 @@ main(void)
 		cmocka_unit_test(
 		    a_service_of_another_cluster_is_not_ours_offline_and_unknown_live),
 		cmocka_unit_test(what_is_set_aside_claims_nothing),
+		cmocka_unit_test(what_is_set_aside_may_stay_as_it_was),
 		cmocka_unit_test(the_older_decides_and_the_younger_is_told),
 	};
 

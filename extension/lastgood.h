@@ -1,0 +1,38 @@
+/*
+ * The labels with which each service was last served: what is kept in force
+ * when an engine refuses its newer ones.  Labels are copied when a service's
+ * version is new, which is seldom; addresses are never kept.
+ */
+#ifndef EXTENSION_LASTGOOD_H
+#define EXTENSION_LASTGOOD_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "model/model.h"
+#include "routing.h"
+
+struct label_copy {
+	VEC(struct label) list;
+};
+/* 'to' is zeroed or filled before. */
+void label_copy_set(struct label_copy *to, const struct service *s);
+void label_copy_fini(struct label_copy *c);
+bool label_copy_equal(const struct label_copy *c, const struct service *s);
+
+/* A zeroed struct knows nothing. */
+struct lastgood {
+	struct map good;    /* service ID -> its labels, owned */
+	struct map offered; /* ... in what was delivered last, owned */
+};
+
+void lastgood_fini(struct lastgood *g);
+/* 'r' is delivered. */
+void lastgood_offer(struct lastgood *g, const struct routing *r);
+/* What was offered last is served. */
+void lastgood_confirm(struct lastgood *g);
+/* Forgets what is not in the model. */
+void lastgood_prune(struct lastgood *g, const struct model *m);
+/* NULL: never served, as far as is known. */
+const struct label_copy *lastgood_get(const struct lastgood *g, const char *id);
+
+#endif
