@@ -391,7 +391,8 @@ watch_master(struct nginx_child *n, const struct proc *p)
 	must(uv_poll_start(&n->watch, UV_READABLE, on_pidfd) == 0);
 	n->master = *p;
 	n->wanted = true;
-	n->started_ms = clock_mono_ms();
+	/* It runs for longer than we know. */
+	n->started_ms = clock_mono_ms() - GOOD_RUN_MS;
 	return true;
 }
 

@@ -326,6 +326,8 @@ on_first_answer(void *arg, const char *answer, const struct error *e)
 	fragments_free(f);
 	w->asking = false;
 	if (same) {
+		/* The extension may have missed the last report. */
+		reporter_send(w->reporter);
 		poll_next(w);
 		return;
 	}

@@ -17,7 +17,7 @@
 
 #define GOOD_RUN_MS 5000
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 2000
+#define BACKOFF_MAX_MS 1000
 #define SILENCE_MS 15000
 #define LOOK_MS 1000
 #define END_MS 2000
