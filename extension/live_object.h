@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "control.h"
 #include "histogram.h"
+#include "last_good.h"
 #include "lastgood.h"
 #include "live.h"
 #include "loop/child_abi.h"
@@ -50,6 +51,7 @@ struct live {
 	struct proxies proxies;
 
 	struct model *model;
+	struct last_good last_good;
 	bool whole; /* a snapshot has come: what we have is all there is */
 	bool heard; /* the reader is heard */
 	/* Of the model as it is; NULL: to be built when it is wanted. */
