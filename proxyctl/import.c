@@ -66,6 +66,7 @@ try_value(const struct config_table *t, const struct config_key *key,
 	uint32_t line[CONFIG_KEYS_MAX] = { 0 };
 	struct config_errors errors = { 0 };
 	STR_AUTO(ini, CONFIG_FILE_MAX);
+	STR_AUTO(back, CONFIG_FILE_MAX);
 	int result = set(key, base, name, text, e);
 
 	line[key - t->keys] = 1;
@@ -77,6 +78,12 @@ try_value(const struct config_table *t, const struct config_key *key,
 
 			result = error_set(e, EINVAL, "%s",
 			    m != NULL ? m + 2 : errors.lines.at[0]);
+		} else {
+			/* A line's end in a value would begin other keys. */
+			config_dump_set(t, again, line, &back);
+			if (strcmp(ini.p, back.p) != 0)
+				result = error_set(e, EINVAL,
+				    "a value that no INI file can have");
 		}
 	}
 	config_errors_fini(&errors);
