@@ -446,14 +446,16 @@ def scaling(record):
     procs.wait_for(lambda: watcher.log, 10)
     engine.scale("web", 1)
     engine.wait_running("web", 1)
-    procs.wait_for(lambda: not [
-        t for t in engine.tasks("web") if t["DesiredState"] == "remove"], 30,
-        step=0.05)
-    gone = [task for _, task, _, state in watcher.log if state == "gone"]
-    # What is kept of a slot's history is another matter.
-    record.steps["scale down"] = [
-        path for path in (desired_path(watcher, t) for t in gone)
-        if path[0] == "running"]
+
+    def gone():
+        """Paths of tasks that the watcher saw go; what is kept of a slot's
+        history is another matter."""
+        return [path for path in (
+            desired_path(watcher, task)
+            for _, task, _, state in list(watcher.log) if state == "gone")
+            if path[0] == "running"]
+    record.steps["scale down"] = procs.wait_for(
+        gone, 60, "the watcher to see a task go", step=0.05)
     engine.scale("web", 2)
     engine.wait_running("web", 2)
     record.facts["slots after scaling up"] = sorted(
