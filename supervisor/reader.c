@@ -1,6 +1,6 @@
 /*
- * The reader's shell: see reader.h.  Parts: sources (when to look), swarm
- * (what is known), clusters (who gets what).
+ * The reader's shell: see reader.h.  Parts: sources (when to look), push (what
+ * Watch tells), swarm (what is known), clusters (who gets what).
  */
 #include "reader.h"
 
@@ -19,6 +19,7 @@
 #include "docker/client.h"
 #include "loop/child_abi.h"
 #include "reader_clusters.h"
+#include "reader_push.h"
 #include "reader_snapshot.h"
 #include "reader_sources.h"
 #include "reader_swarm.h"
@@ -33,6 +34,7 @@ struct reader {
 	struct swarm swarm;
 	struct docker_client *docker;
 	struct sources *sources;
+	struct push *push; /* NULL: no Watch */
 	struct reader_clusters *clusters;
 	struct child_link *link;
 	uv_signal_t sigterm;
@@ -65,11 +67,12 @@ on_status(uv_timer_t *timer)
 	r->told_soon = false;
 	(void)uv_timer_start(&r->status, on_status, STATUS_SLOW_MS, 0);
 	str_addf(&line,
-	    "{\"type\":\"status\",\"ready\":%s,\"push\":false,\"docker\":",
-	    r->swarm.complete ? "true" : "false");
+	    "{\"type\":\"status\",\"ready\":%s,\"push\":%s,\"docker\":",
+	    r->swarm.complete ? "true" : "false",
+	    push_in_force(r->push) ? "true" : "false");
 	sources_docker_json(r->sources, &line);
 	str_add(&line, ",\"events\":");
-	sources_events_json(r->sources, &line);
+	sources_events_json(r->sources, push_events(r->push), &line);
 	str_addf(&line, ",\"services\":%zu,\"bad\":%zu,\"clusters\":",
 	    r->swarm.model->services.len, r->swarm.model->bad.len);
 	reader_clusters_json(r->clusters, &line);
@@ -98,6 +101,22 @@ static void
 on_state(void *arg)
 {
 	push_status(arg);
+}
+
+static void
+on_listed(void *arg, const struct swarm_changes *changes, uint64_t began_ms)
+{
+	struct reader *r = arg;
+
+	push_listed(r->push, changes, began_ms);
+}
+
+static void
+on_heard(void *arg, const char *service_id)
+{
+	struct reader *r = arg;
+
+	push_heard(r->push, service_id);
 }
 
 /* ----------------------------------------------------------------- parent */
@@ -187,6 +206,7 @@ stop(struct reader *r, int code)
 	uv_close((uv_handle_t *)&r->sigint, NULL);
 	(void)uv_timer_stop(&r->status);
 	uv_close((uv_handle_t *)&r->status, NULL);
+	push_close(r->push);
 	sources_close(r->sources, on_sources_closed, r);
 	docker_client_close(r->docker, NULL, NULL);
 	reader_clusters_close(r->clusters, NULL, NULL);
@@ -255,6 +275,12 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 	static const struct sources_handlers handlers = {
 		.on_changes = on_changes,
 		.on_state = on_state,
+		.on_listed = on_listed,
+		.on_heard = on_heard,
+	};
+	static const struct push_handlers push_handlers = {
+		.on_changes = on_changes,
+		.on_state = on_state,
 	};
 	char epoch[BUS_EPOCH_SIZE];
 
@@ -270,6 +296,8 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 		return -1;
 	r->sources = sources_new(
 	    &r->loop, r->docker, &r->swarm, r->config, &handlers, r);
+	r->push = push_new(
+	    &r->loop, &r->swarm, r->sources, r->config, &push_handlers, r);
 	return 0;
 }
 

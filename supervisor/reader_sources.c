@@ -68,12 +68,14 @@ struct sources {
 	uint64_t cycle_ms;	    /* when it began */
 	struct cycle_wants looking; /* what it looks at */
 	struct cycle_wants next;
-	struct map dirty;  /* service ID -> when it may be looked at */
-	struct map looked; /* service ID -> when it was looked at last */
+	struct map dirty;	/* service ID -> when it may be looked at */
+	struct map dirty_tasks; /* the same, for its tasks alone */
+	struct map looked;	/* service ID -> when it was looked at last */
 	struct backoff retry_backoff;
 	uv_timer_t start; /* the next cycle */
 
 	uv_timer_t poll;
+	bool pushed;		/* nobody polls */
 	uint64_t tasks_ms;	/* when all tasks were listed last */
 	uint64_t tasks_took_ms; /* and how long that took */
 	uv_timer_t resync;
@@ -127,25 +129,35 @@ set_connected(struct sources *s, const struct error *e, uint64_t retry_ms)
 
 /* ------------------------------------------------------------------ cycles */
 
-/* What events told and may be looked at now; gives when the next may. */
 static uint64_t
-take_due(struct sources *s, uint64_t now)
+take_due_of(
+    struct sources *s, struct map *dirty, struct map *wanted, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
 	struct map_entry *e;
 
-	for (size_t i = 0; (e = map_next(&s->dirty, &i)) != NULL;) {
+	for (size_t i = 0; (e = map_next(dirty, &i)) != NULL;) {
 		uint64_t due = (uintptr_t)e->value;
 
 		if (due > now) {
 			next = due < next ? due : next;
 			continue;
 		}
-		(void)map_set(&s->next.service_ids, e->key, s);
+		(void)map_set(wanted, e->key, s);
 		(void)map_set(&s->looked, e->key, (void *)(uintptr_t)(now | 1));
-		(void)map_remove(&s->dirty, e->key);
+		(void)map_remove(dirty, e->key);
 	}
 	return next;
+}
+
+/* What events told and may be looked at now; gives when the next may. */
+static uint64_t
+take_due(struct sources *s, uint64_t now)
+{
+	uint64_t one = take_due_of(s, &s->dirty, &s->next.service_ids, now);
+	uint64_t two = take_due_of(s, &s->dirty_tasks, &s->next.task_ids, now);
+
+	return one < two ? one : two;
 }
 
 static void
@@ -225,6 +237,8 @@ apply(struct sources *s, struct swarm_batch *batch)
 	if (whole)
 		judge_events(s, changes.missed);
 	s->handlers.on_changes(s->arg, &changes, clock_wall_us());
+	if (batch->all_tasks)
+		s->handlers.on_listed(s->arg, &changes, s->cycle_ms);
 	swarm_changes_fini(&changes);
 }
 
@@ -252,7 +266,8 @@ on_cycle_done(void *arg, struct swarm_batch *batch, const struct error *e)
 		plan_poll(s);
 	}
 	cycle_wants_fini(&s->looking);
-	if (cycle_wants_any(&s->next) || s->dirty.len > 0)
+	if (cycle_wants_any(&s->next) || s->dirty.len > 0 ||
+	    s->dirty_tasks.len > 0)
 		start_soon(s, delay);
 }
 
@@ -298,7 +313,7 @@ on_poll(uv_timer_t *timer)
 	struct map_entry *e;
 	uint64_t now = clock_mono_ms();
 
-	if (s->closing || !s->swarm->complete)
+	if (s->closing || s->pushed || !s->swarm->complete)
 		return;
 	s->counts[SOURCE_POLL]++;
 	(void)swarm_moving(s->swarm, now, s->poll_ms, &moving);
@@ -317,10 +332,12 @@ static void
 plan_poll(struct sources *s)
 {
 	struct map moving = { 0 };
-	uint64_t now = clock_mono_ms();
-	uint64_t in = swarm_moving(s->swarm, now, s->poll_ms, &moving);
+	uint64_t now = clock_mono_ms(), in;
 	uint64_t all = s->tasks_ms + s->poll_ms;
 
+	if (s->pushed)
+		return;
+	in = swarm_moving(s->swarm, now, s->poll_ms, &moving);
 	all = all > now ? all - now : 1;
 	/* Many at once cost a whole list: no more than a quarter of the time.
 	 */
@@ -334,8 +351,8 @@ plan_poll(struct sources *s)
 		    &s->poll, on_poll, backoff_jitter(in, random32()), 0);
 }
 
-static void
-resync(struct sources *s)
+void
+sources_resync(struct sources *s)
 {
 	s->counts[SOURCE_RESYNC]++;
 	cycle_wants_everything(&s->next);
@@ -351,7 +368,7 @@ on_resync(uv_timer_t *timer)
 		return;
 	(void)uv_timer_start(
 	    timer, on_resync, backoff_jitter(s->resync_ms, random32()), 0);
-	resync(s);
+	sources_resync(s);
 }
 
 static void
@@ -362,22 +379,57 @@ on_confirm(uv_timer_t *timer)
 	if (s->closing)
 		return;
 	s->next.manager = true;
-	resync(s);
+	sources_resync(s);
 }
 
 /* ------------------------------------------------------------------ events */
 
-void
-sources_dirty(struct sources *s, const char *service_id)
+static void
+mark(struct sources *s, struct map *dirty, const char *service_id)
 {
 	uint64_t now = clock_mono_ms();
 	uint64_t last = (uintptr_t)map_get(&s->looked, service_id);
 	uint64_t due = last != 0 && last + DAMP_MS > now ? last + DAMP_MS : now;
 
-	if (map_get(&s->dirty, service_id) == NULL)
-		(void)map_set(
-		    &s->dirty, service_id, (void *)(uintptr_t)(due | 1));
+	if (map_get(dirty, service_id) == NULL)
+		(void)map_set(dirty, service_id, (void *)(uintptr_t)(due | 1));
 	start_soon(s, due > now ? due - now : COALESCE_MS);
+}
+
+void
+sources_dirty(struct sources *s, const char *service_id)
+{
+	mark(s, &s->dirty, service_id);
+}
+
+void
+sources_tasks_dirty(struct sources *s, const char *service_id)
+{
+	/* Looked at whole, its tasks come along. */
+	if (map_get(&s->dirty, service_id) == NULL)
+		mark(s, &s->dirty_tasks, service_id);
+}
+
+bool
+sources_awaits(const struct sources *s, const char *service_id)
+{
+	return s->next.services || map_get(&s->dirty, service_id) != NULL ||
+	    map_get(&s->next.service_ids, service_id) != NULL ||
+	    (s->cycle != NULL &&
+		(s->looking.services ||
+		    map_get(&s->looking.service_ids, service_id) != NULL));
+}
+
+void
+sources_pushed(struct sources *s, bool pushed)
+{
+	s->pushed = pushed;
+	if (s->closing)
+		return;
+	if (pushed)
+		(void)uv_timer_stop(&s->poll);
+	else if (s->swarm->complete && s->cycle == NULL)
+		plan_poll(s);
 }
 
 static void
@@ -394,15 +446,17 @@ on_event(void *arg, const char *line, size_t len)
 	if (strcmp(type, "service") == 0 && id != NULL) {
 		s->counts[SOURCE_SERVICE]++;
 		sources_dirty(s, id);
+		s->handlers.on_heard(s->arg, id);
 		return;
 	}
 	if (strcmp(type, "network") == 0) {
 		s->counts[SOURCE_NETWORK]++;
 		s->next.networks = true;
 	} else if (strcmp(type, "node") == 0) {
-		/* Down or drained: its tasks move, and nothing else tells. */
+		/* Down or drained: its tasks move, and only Watch tells. */
 		s->counts[SOURCE_NODE]++;
-		s->next.nodes = s->next.tasks = true;
+		s->next.nodes = true;
+		s->next.tasks |= !s->pushed;
 	} else if (strcmp(type, "secret") == 0) {
 		s->counts[SOURCE_SECRET]++;
 		s->next.secrets = true;
@@ -425,7 +479,7 @@ on_events_open(void *arg)
 	s->listening = true;
 	s->listening_ms = clock_mono_ms();
 	/* What happened while nobody listened is in the lists. */
-	resync(s);
+	sources_resync(s);
 }
 
 static void
@@ -510,9 +564,9 @@ sources_docker_json(const struct sources *s, struct str *out)
 }
 
 void
-sources_events_json(const struct sources *s, struct str *out)
+sources_events_json(const struct sources *s, uint64_t watch, struct str *out)
 {
-	str_addc(out, '{');
+	str_addf(out, "{\"watch\":%llu,", (unsigned long long)watch);
 	for (size_t i = 0; i < SOURCES; i++)
 		str_addf(out, "%s\"%s\":%llu", i == 0 ? "" : ",",
 		    source_names[i], (unsigned long long)s->counts[i]);
@@ -527,6 +581,7 @@ maybe_free(struct sources *s)
 	cycle_wants_fini(&s->next);
 	cycle_wants_fini(&s->looking);
 	map_fini(&s->dirty);
+	map_fini(&s->dirty_tasks);
 	map_fini(&s->looked);
 	if (s->closed != NULL)
 		s->closed(s->closed_arg);

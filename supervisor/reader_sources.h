@@ -4,7 +4,7 @@
  * time; what turns up meanwhile is for the next one.
  *
  * The event stream is opened first, then everything is listed.  SwarmKit's
- * Watch, once there, is one more that calls sources_dirty().
+ * Watch (reader_push.h) is one more that says what is dirty.
  */
 #ifndef SUPERVISOR_READER_SOURCES_H
 #define SUPERVISOR_READER_SOURCES_H
@@ -25,6 +25,11 @@ struct sources_handlers {
 	    void *arg, const struct swarm_changes *changes, uint64_t read_us);
 	/* Connected, or not any more; see sources_json(). */
 	void (*on_state)(void *arg);
+	/* All tasks were listed, by a look that began at 'began_ms'. */
+	void (*on_listed)(
+	    void *arg, const struct swarm_changes *changes, uint64_t began_ms);
+	/* The event stream told of a service. */
+	void (*on_heard)(void *arg, const char *service_id);
 };
 
 /* Borrows 'docker' and 'swarm'. */
@@ -33,10 +38,19 @@ sources_new(uv_loop_t *loop, struct docker_client *docker, struct swarm *swarm,
     const struct daemon_config *c, const struct sources_handlers *h, void *arg);
 /* A service of this ID may have changed (or gone). */
 void sources_dirty(struct sources *s, const char *service_id);
+/* Its tasks may have changed, and nothing else of it. */
+void sources_tasks_dirty(struct sources *s, const char *service_id);
+/* Whether an answer may be on its way that makes this service known. */
+bool sources_awaits(const struct sources *s, const char *service_id);
+/* Lists everything, soon. */
+void sources_resync(struct sources *s);
+/* Task changes are pushed: polling rests until they are not any more. */
+void sources_pushed(struct sources *s, bool pushed);
 /* {"connected":BOOL,"api_version":"1.41","error":TEXT|null} */
 void sources_docker_json(const struct sources *s, struct str *out);
-/* {"service":N,...}: what made it look, by source. */
-void sources_events_json(const struct sources *s, struct str *out);
+/* {"service":N,...}: what made it look, by source; "watch" is 'watch'. */
+void
+sources_events_json(const struct sources *s, uint64_t watch, struct str *out);
 /*
  * Looks no more.  'closed' comes when its last call has ended: the owner
  * closes the client now, which ends them.

@@ -34,6 +34,7 @@ swarm_fini(struct swarm *s)
 		free(e->value);
 	map_fini(&s->services);
 	map_fini(&s->regress);
+	map_fini(&s->left);
 	model_free(s->model);
 	doubt_fini(&s->doubt);
 	memset(s, 0, sizeof(*s));
@@ -392,7 +393,8 @@ sort_into_services(struct applying *a, struct map *ret)
 		const struct task *known;
 
 		if (s == NULL || t->desired != TASK_RUNNING ||
-		    !asked_for(a, s->id))
+		    !asked_for(a, s->id) ||
+		    swarm_task_left(a->s, t->id, a->now_ms))
 			continue;
 		known = find_task(s, t->id);
 		if (known != NULL &&

@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "docker/watch_message.h"
 #include "model/model.h"
 
 #include <stdbool.h>
@@ -33,8 +34,13 @@ struct swarm {
 	struct model *model; /* 'bad' is everything odd now */
 	struct map services; /* ID -> struct swarm_service *, owned */
 	struct map regress;  /* "KIND ID" -> how many answers were older */
-	bool complete;	     /* a whole list of everything was taken */
-	struct doubt doubt;  /* reader_doubt */
+	/*
+	 * Task ID -> when Watch said that it shall not run any more.  States
+	 * only grow: an answer that was on its way does not bring it back.
+	 */
+	struct map left;
+	bool complete;	    /* a whole list of everything was taken */
+	struct doubt doubt; /* reader_doubt */
 };
 
 void swarm_init(struct swarm *s);
@@ -84,6 +90,23 @@ void swarm_changes_fini(struct swarm_changes *c);
  */
 void swarm_apply(struct swarm *s, struct swarm_batch *b,
     const struct map *dirty, uint64_t now_ms, struct swarm_changes *ret);
+
+enum swarm_told {
+	SWARM_NOTHING, /* nothing that routing would see */
+	SWARM_CHANGED, /* it was taken, and is in 'ret' */
+	SWARM_LOOK,    /* the tasks of its service have to be listed */
+	SWARM_UNKNOWN, /* of no service that is known */
+};
+/*
+ * A task's change as Watch tells it (reader_told.c).  What takes a task away
+ * is taken at once; for what brings one its service's tasks have to be
+ * listed.  'ret' gathers over several calls.
+ */
+enum swarm_told swarm_tell_task(struct swarm *s, const struct watch_event *ev,
+    uint64_t now_ms, struct swarm_changes *ret);
+/* Whether Watch said not long ago that this task is to go. */
+bool
+swarm_task_left(const struct swarm *s, const char *task_id, uint64_t now_ms);
 
 /*
  * The services whose tasks may change any time now: IDs into 'ret' (a set).

@@ -203,7 +203,7 @@ came_up(struct docker_watch *w)
 	w->up_since_ms = clock_mono_ms();
 	w->counts.streams++;
 	(void)uv_timer_stop(&w->timer);
-	w->on.on_up(w->arg);
+	w->on.on_up(w->arg, w->resume_from != 0);
 	if (w->resume_from != 0 || w->closing || w->doomed)
 		return;
 	w->counts.gaps++;
@@ -254,7 +254,9 @@ on_message(void *arg, const unsigned char *message, size_t len)
 		w->last_version = m.version;
 	else
 		w->counts.late++;
-	return true;
+	if (w->on.on_end != NULL && m.events > 0)
+		w->on.on_end(w->arg);
+	return !w->doomed && !w->closing;
 }
 
 static size_t

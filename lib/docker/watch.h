@@ -28,16 +28,22 @@ struct docker_watch;
  * of this header may be made from them.
  */
 struct docker_watch_handlers {
-	/* The engine confirmed the watch: from here on changes are told. */
-	void (*on_up)(void *arg);
 	/*
-	 * Right after on_up, where the stream does not go on exactly where the
-	 * last one ended (the first stream; the engine's log does not reach
-	 * back far enough): everything has to be listed.  'why' is a sentence.
+	 * The engine confirmed the watch: from here on changes are told,
+	 * where it was resumed also those since the last stream's end.
+	 */
+	void (*on_up)(void *arg, bool resumed);
+	/*
+	 * Right after on_up that was not resumed: the stream does not go on
+	 * exactly where the last one ended (the first stream; the engine's log
+	 * does not reach back far enough): everything has to be listed.  'why'
+	 * is a sentence.
 	 */
 	void (*on_gap)(void *arg, const char *why);
 	/* One change.  Of one version several times, or late, is possible. */
 	watch_event_fn *on_event;
+	/* All changes of one transaction were told.  NULL: nobody asks. */
+	void (*on_end)(void *arg);
 	/*
 	 * The stream ended, or a try to open it failed ('was_up' says which);
 	 * the next try follows in 'retry_ms'.  ENOENT and ECONNREFUSED: no

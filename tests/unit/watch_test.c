@@ -214,10 +214,11 @@ maybe_close(struct fixture *f, enum stop here)
 }
 
 static void
-on_up(void *arg)
+on_up(void *arg, bool resumed)
 {
 	struct fixture *f = arg;
 
+	assert_true(resumed == (f->resumed_from != 0));
 	f->ups++;
 	assert_true(docker_watch_is_up(f->watch));
 	maybe_close(f, CLOSE_ON_UP);

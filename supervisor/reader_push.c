@@ -1,0 +1,368 @@
+/* SwarmKit's Watch in the reader: see reader_push.h. */
+#include "reader_push.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "docker/watch.h"
+
+/* Other sources may be so much ahead of Watch. */
+#define GRACE_MS 2000
+#define MISSED_TIMES 3
+
+struct push {
+	struct swarm *swarm;
+	struct sources *sources;
+	struct push_handlers handlers;
+	void *arg;
+	struct docker_watch *watch;
+	char *path;
+	bool automatic; /* nobody said that there is a socket */
+	uint64_t poll_ms;
+
+	bool up;
+	uint64_t up_ms;
+	bool listed; /* everything, since the stream stands */
+	bool in_force;
+	bool told_down; /* the log says that tasks are polled */
+	struct error down;
+	unsigned missed; /* in a row */
+
+	struct map told;     /* service ID -> when Watch spoke of it last */
+	uint64_t list_ms;    /* when the last list began */
+	struct map suspects; /* service ID -> when it was shown */
+	uv_timer_t grace;
+	struct swarm_changes changes; /* of the message that is being told */
+	bool closing;
+	unsigned open_handles;
+};
+
+/* ------------------------------------------------------------ in force or not
+ */
+
+static void
+tell_state(struct push *p)
+{
+	bool quiet = p->automatic && p->down.code == ENOENT;
+
+	if (p->in_force) {
+		log_info(
+		    "docker: task changes are pushed (Watch on %s)", p->path);
+		p->told_down = false;
+	} else if (!p->told_down) {
+		log_write(quiet ? LOG_INFO : LOG_WARN,
+		    "docker: task changes are not pushed: %s; tasks are "
+		    "polled, at least every %llu ms",
+		    p->down.msg, (unsigned long long)p->poll_ms);
+		p->told_down = true;
+	}
+}
+
+static void
+judge(struct push *p)
+{
+	bool now = p->up && p->listed && p->missed == 0;
+
+	if (now == p->in_force)
+		return;
+	p->in_force = now;
+	tell_state(p);
+	sources_pushed(p->sources, now);
+	p->handlers.on_state(p->arg);
+}
+
+/* Everything has to be listed before push is in force (again). */
+static void
+list_first(struct push *p)
+{
+	p->listed = false;
+	p->up_ms = clock_mono_ms();
+	sources_resync(p->sources);
+}
+
+static void
+on_grace(uv_timer_t *timer)
+{
+	struct push *p = container_of(timer, struct push, grace);
+	uint64_t now = clock_mono_ms(), next = UINT64_MAX;
+	bool missed = false;
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&p->suspects, &i)) != NULL;) {
+		uint64_t due = (uintptr_t)e->value + GRACE_MS;
+
+		if (due > now) {
+			next = due < next ? due : next;
+			continue;
+		}
+		if (!missed)
+			(void)error_set(&p->down, ESTALE,
+			    "%s: Watch said nothing of a change of service %s",
+			    p->path, e->key);
+		missed = true;
+		(void)map_remove(&p->suspects, e->key);
+	}
+	if (next != UINT64_MAX)
+		(void)uv_timer_start(timer, on_grace, next - now, 0);
+	if (!missed || !p->up)
+		return;
+	p->missed++;
+	judge(p);
+	/* Whatever else it kept to itself. */
+	sources_resync(p->sources);
+	if (p->missed < MISSED_TIMES)
+		return;
+	log_warn("docker: Watch is silent though things change; opening it "
+		 "again");
+	p->missed = 1;
+	docker_watch_reopen(p->watch, p->down.msg);
+}
+
+/* Another source shows a change of a service that Watch has to tell, too. */
+static void
+shown(struct push *p, const char *service_id, uint64_t since_ms)
+{
+	uint64_t told = (uintptr_t)map_get(&p->told, service_id);
+
+	if (told >= since_ms && told != 0)
+		return;
+	if (map_get(&p->suspects, service_id) != NULL)
+		return;
+	(void)map_set(
+	    &p->suspects, service_id, (void *)(uintptr_t)(clock_mono_ms() | 1));
+	if (!uv_is_active((uv_handle_t *)&p->grace))
+		(void)uv_timer_start(&p->grace, on_grace, GRACE_MS, 0);
+}
+
+void
+push_heard(struct push *p, const char *service_id)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (p == NULL || !p->up || !p->listed)
+		return;
+	shown(p, service_id, now > GRACE_MS ? now - GRACE_MS : 0);
+}
+
+void
+push_listed(
+    struct push *p, const struct swarm_changes *changes, uint64_t began_ms)
+{
+	struct map_entry *e;
+
+	if (p == NULL || !p->up || began_ms < p->up_ms)
+		return;
+	if (!p->listed) {
+		p->listed = true;
+		p->list_ms = began_ms;
+		judge(p);
+		return;
+	}
+	for (size_t i = 0; i < changes->services.len; i++)
+		shown(p, changes->services.at[i], p->list_ms);
+	for (size_t i = 0; i < changes->removed.len; i++)
+		shown(p, changes->removed.at[i], p->list_ms);
+	for (size_t i = 0; (e = map_next(&p->told, &i)) != NULL;) {
+		if ((uintptr_t)e->value + 2 * GRACE_MS < began_ms)
+			(void)map_remove(&p->told, e->key);
+	}
+	p->list_ms = began_ms;
+}
+
+/* ---------------------------------------------------------------- the stream
+ */
+
+static void
+on_up(void *arg, bool resumed)
+{
+	struct push *p = arg;
+
+	p->up = true;
+	p->up_ms = p->list_ms = clock_mono_ms();
+	p->listed = resumed && p->swarm->complete;
+	judge(p);
+}
+
+static void
+on_gap(void *arg, const char *why)
+{
+	struct push *p = arg;
+
+	log_debug("docker: Watch stands (%s); listing everything", why);
+	list_first(p);
+}
+
+static void
+note_told(struct push *p, const char *service_id)
+{
+	(void)map_set(
+	    &p->told, service_id, (void *)(uintptr_t)(clock_mono_ms() | 1));
+	(void)map_remove(&p->suspects, service_id);
+}
+
+static void
+on_task(struct push *p, const struct watch_event *ev)
+{
+	const char *id = ev->service_id;
+
+	if (id[0] == '\0')
+		return;
+	note_told(p, id);
+	switch (swarm_tell_task(p->swarm, ev, clock_mono_ms(), &p->changes)) {
+	case SWARM_NOTHING:
+	case SWARM_CHANGED:
+		break;
+	case SWARM_LOOK:
+		sources_tasks_dirty(p->sources, id);
+		break;
+	case SWARM_UNKNOWN:
+		/* An answer about it may be older than this. */
+		if (sources_awaits(p->sources, id))
+			sources_tasks_dirty(p->sources, id);
+		break;
+	}
+}
+
+static void
+on_service(struct push *p, const struct watch_event *ev)
+{
+	const struct service *known =
+	    map_get(&p->swarm->model->services, ev->id);
+
+	note_told(p, ev->id);
+	if (known == NULL || ev->action == WATCH_REMOVE ||
+	    known->version < ev->version)
+		sources_dirty(p->sources, ev->id);
+}
+
+static void
+on_event(void *arg, const struct watch_event *ev)
+{
+	struct push *p = arg;
+
+	if (ev->kind == WATCH_TASK)
+		on_task(p, ev);
+	else if (ev->kind == WATCH_SERVICE)
+		on_service(p, ev);
+	if (p->missed == 0)
+		return;
+	/* It speaks again. */
+	p->missed = 0;
+	list_first(p);
+}
+
+static void
+on_end(void *arg)
+{
+	struct push *p = arg;
+
+	if (p->changes.services.len > 0)
+		p->handlers.on_changes(p->arg, &p->changes, clock_wall_us());
+	swarm_changes_fini(&p->changes);
+	memset(&p->changes, 0, sizeof(p->changes));
+}
+
+static void
+on_down(void *arg, const struct error *e, bool was_up, uint64_t retry_ms)
+{
+	struct push *p = arg;
+
+	(void)retry_ms;
+	p->up = false;
+	map_fini(&p->suspects);
+	p->down = *e;
+	if (was_up)
+		judge(p);
+	if (!p->told_down)
+		tell_state(p);
+}
+
+/* -------------------------------------------------------------- start and end
+ */
+
+struct push *
+push_new(uv_loop_t *loop, struct swarm *swarm, struct sources *sources,
+    const struct daemon_config *c, const struct push_handlers *h, void *arg)
+{
+	static const struct docker_watch_handlers handlers = {
+		.on_up = on_up,
+		.on_gap = on_gap,
+		.on_event = on_event,
+		.on_end = on_end,
+		.on_down = on_down,
+	};
+	char *path = docker_watch_socket(c);
+	struct push *p;
+
+	if (path == NULL) {
+		log_info("docker: task changes are not pushed ([docker] watch "
+			 "= %s); tasks are polled, at least every %llu ms",
+		    c->docker.watch,
+		    (unsigned long long)c->docker.poll_interval_ms);
+		return NULL;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->swarm = swarm;
+	p->sources = sources;
+	p->handlers = *h;
+	p->arg = arg;
+	p->path = path;
+	p->automatic = strcmp(c->docker.watch, "auto") == 0;
+	p->poll_ms = c->docker.poll_interval_ms;
+	must(uv_timer_init(loop, &p->grace) == 0);
+	/* Secrets and configs would come with their contents. */
+	p->watch = docker_watch_new(
+	    loop, path, 1U << WATCH_TASK | 1U << WATCH_SERVICE, &handlers, p);
+	return p;
+}
+
+bool
+push_in_force(const struct push *p)
+{
+	return p != NULL && p->in_force;
+}
+
+uint64_t
+push_events(const struct push *p)
+{
+	return p == NULL ? 0 : docker_watch_counts(p->watch).events;
+}
+
+static void
+part_closed(struct push *p)
+{
+	if (--p->open_handles > 0)
+		return;
+	swarm_changes_fini(&p->changes);
+	map_fini(&p->told);
+	map_fini(&p->suspects);
+	free(p->path);
+	free(p);
+}
+
+static void
+on_watch_closed(void *arg)
+{
+	part_closed(arg);
+}
+
+static void
+on_grace_closed(uv_handle_t *handle)
+{
+	part_closed(container_of(handle, struct push, grace));
+}
+
+void
+push_close(struct push *p)
+{
+	if (p == NULL || p->closing)
+		return;
+	p->closing = true;
+	p->open_handles = 2;
+	(void)uv_timer_stop(&p->grace);
+	uv_close((uv_handle_t *)&p->grace, on_grace_closed);
+	docker_watch_close(p->watch, on_watch_closed, p);
+}
