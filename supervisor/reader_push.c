@@ -9,9 +9,18 @@
 #include "base/mem.h"
 #include "docker/watch.h"
 
-/* Other sources may be so much ahead of Watch. */
+/* Other sources may be so much ahead of Watch, and it of them. */
 #define GRACE_MS 2000
 #define MISSED_TIMES 3
+
+/*
+ * The event stream tells each change of a service, too: what Watch told of one
+ * and the event stream did not yet.
+ */
+struct ahead {
+	unsigned changes;
+	uint64_t at_ms;
+};
 
 struct push {
 	struct swarm *swarm;
@@ -32,6 +41,7 @@ struct push {
 	unsigned missed; /* in a row */
 
 	struct map told;     /* service ID -> when Watch spoke of it last */
+	struct map ahead;    /* service ID -> struct ahead *, owned */
 	uint64_t list_ms;    /* when the last list began */
 	struct map suspects; /* service ID -> when it was shown */
 	uv_timer_t grace;
@@ -121,14 +131,10 @@ on_grace(uv_timer_t *timer)
 	docker_watch_reopen(p->watch, p->down.msg);
 }
 
-/* Another source shows a change of a service that Watch has to tell, too. */
+/* Another source shows a change of a service that Watch did not tell yet. */
 static void
-shown(struct push *p, const char *service_id, uint64_t since_ms)
+suspect(struct push *p, const char *service_id)
 {
-	uint64_t told = (uintptr_t)map_get(&p->told, service_id);
-
-	if (told >= since_ms && told != 0)
-		return;
 	if (map_get(&p->suspects, service_id) != NULL)
 		return;
 	(void)map_set(
@@ -137,22 +143,53 @@ shown(struct push *p, const char *service_id, uint64_t since_ms)
 		(void)uv_timer_start(&p->grace, on_grace, GRACE_MS, 0);
 }
 
+static void
+listed(struct push *p, const char *service_id)
+{
+	uint64_t told = (uintptr_t)map_get(&p->told, service_id);
+
+	if (told == 0 || told < p->list_ms)
+		suspect(p, service_id);
+}
+
 void
 push_heard(struct push *p, const char *service_id)
 {
-	uint64_t now = clock_mono_ms();
+	struct ahead *a;
 
 	if (p == NULL || !p->up || !p->listed)
 		return;
-	shown(p, service_id, now > GRACE_MS ? now - GRACE_MS : 0);
+	a = map_get(&p->ahead, service_id);
+	if (a == NULL || a->changes == 0 ||
+	    a->at_ms + GRACE_MS < clock_mono_ms())
+		suspect(p, service_id);
+	else
+		a->changes--;
+}
+
+static void
+forget_told(struct push *p, uint64_t before_ms)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&p->told, &i)) != NULL;) {
+		if ((uintptr_t)e->value < before_ms)
+			(void)map_remove(&p->told, e->key);
+	}
+	for (size_t i = 0; (e = map_next(&p->ahead, &i)) != NULL;) {
+		struct ahead *a = e->value;
+
+		if (a->at_ms >= before_ms)
+			continue;
+		(void)map_remove(&p->ahead, e->key);
+		free(a);
+	}
 }
 
 void
 push_listed(
     struct push *p, const struct swarm_changes *changes, uint64_t began_ms)
 {
-	struct map_entry *e;
-
 	if (p == NULL || !p->up || began_ms < p->up_ms)
 		return;
 	if (!p->listed) {
@@ -162,18 +199,14 @@ push_listed(
 		return;
 	}
 	for (size_t i = 0; i < changes->services.len; i++)
-		shown(p, changes->services.at[i], p->list_ms);
+		listed(p, changes->services.at[i]);
 	for (size_t i = 0; i < changes->removed.len; i++)
-		shown(p, changes->removed.at[i], p->list_ms);
-	for (size_t i = 0; (e = map_next(&p->told, &i)) != NULL;) {
-		if ((uintptr_t)e->value + 2 * GRACE_MS < began_ms)
-			(void)map_remove(&p->told, e->key);
-	}
+		listed(p, changes->removed.at[i]);
 	p->list_ms = began_ms;
+	forget_told(p, began_ms > GRACE_MS ? began_ms - GRACE_MS : 0);
 }
 
-/* ---------------------------------------------------------------- the stream
- */
+/* ------------------------------------------------------------- the stream */
 
 static void
 on_up(void *arg, bool resumed)
@@ -201,6 +234,22 @@ note_told(struct push *p, const char *service_id)
 	(void)map_set(
 	    &p->told, service_id, (void *)(uintptr_t)(clock_mono_ms() | 1));
 	(void)map_remove(&p->suspects, service_id);
+}
+
+static void
+note_ahead(struct push *p, const char *service_id)
+{
+	struct ahead *a = map_get(&p->ahead, service_id);
+	uint64_t now = clock_mono_ms();
+
+	if (a == NULL) {
+		a = xcalloc(1, sizeof(*a));
+		(void)map_set(&p->ahead, service_id, a);
+	}
+	if (a->at_ms + GRACE_MS < now)
+		a->changes = 0;
+	a->changes++;
+	a->at_ms = now;
 }
 
 static void
@@ -233,6 +282,7 @@ on_service(struct push *p, const struct watch_event *ev)
 	    map_get(&p->swarm->model->services, ev->id);
 
 	note_told(p, ev->id);
+	note_ahead(p, ev->id);
 	if (known == NULL || ev->action == WATCH_REMOVE ||
 	    known->version < ev->version)
 		sources_dirty(p->sources, ev->id);
@@ -337,7 +387,9 @@ part_closed(struct push *p)
 	if (--p->open_handles > 0)
 		return;
 	swarm_changes_fini(&p->changes);
+	forget_told(p, UINT64_MAX);
 	map_fini(&p->told);
+	map_fini(&p->ahead);
 	map_fini(&p->suspects);
 	free(p->path);
 	free(p);

@@ -105,9 +105,10 @@ static const struct config_key daemon_keys[] = {
 	BOOL("docker", "allow_insecure", D(docker.allow_insecure), "false",
 	    "Does not verify the Engine's certificate."),
 	TEXT("docker", "watch", D(docker.watch), "auto", config_check_watch,
-	    "SwarmKit's push stream of task changes: auto (used where the"
-	    " manager's control socket is found), off (tasks are polled), or"
-	    " the path of the control socket."),
+	    "SwarmKit's push stream of task changes: auto (where the"
+	    " manager's control socket is found beside the Docker socket, as"
+	    " docker/swarm/control.sock), off (tasks are polled), or the path"
+	    " of the control socket."),
 	TIME("docker", "poll_interval", D(docker.poll_interval_ms), "3s", 100,
 	    HOUR, "How often tasks are listed where the push stream is not."),
 	TIME("docker", "resync_interval", D(docker.resync_interval_ms), "10s",

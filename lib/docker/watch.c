@@ -471,7 +471,7 @@ struct docker_watch *
 docker_watch_new(uv_loop_t *loop, const char *socket_path, unsigned kinds,
     const struct docker_watch_handlers *handlers, void *arg)
 {
-	static const struct backoff backoff = BACKOFF_INIT(100, 10000, 20000);
+	static const struct backoff backoff = BACKOFF_INIT(100, 2000, 10000);
 	struct docker_watch *w = xcalloc(1, sizeof(*w));
 
 	w->loop = loop;

@@ -280,13 +280,20 @@ class Engine:
 
 
 class FakeSwarm(Engine):
-    """fakeswarm with the options given; 'socket' may be set before start."""
+    """
+    fakeswarm with the options given; 'socket' may be set before start.  With
+    push=True it serves Watch where "watch = auto" looks for it.
+    """
 
-    def __init__(self, *options):
+    def __init__(self, *options, push=False):
         super().__init__()
         self.options = list(options)
+        self.control = self.dir.join("docker", "swarm", "control.sock")
+        if push:
+            self.options += ["--control-socket", self.control]
 
     def start(self, deadline=20.0):
+        os.makedirs(os.path.dirname(self.control), exist_ok=True)
         self.process = procs.Process(
             [procs.binary("fakeswarm"), "--socket", self.socket]
             + self.options, self.dir.join("fakeswarm.log"))
