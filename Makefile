@@ -46,6 +46,10 @@ all_src = $(lib_src) $(supervisor_src) $(extension_src) $(proxyctl_src) \
 all_hdr = $(wildcard lib/*/*.h supervisor/*.h extension/*.h proxyctl/*.h \
 	proxyctl/agent/*.h tests/*/*.h)
 
+# V=1 shows whole command lines.
+Q = $(if $(V),,@)
+say = @$(if $(V),true,echo)
+
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 not_main = $(filter-out %/main.o,$(call obj,$(1)))
 
@@ -67,7 +71,8 @@ help: ## this list
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(say) "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/lib.a: $(call obj,$(lib_src))
 $(BUILD)/supervisor.a: $(call not_main,$(supervisor_src))
@@ -77,9 +82,9 @@ $(BUILD)/fake.a: $(call not_main,$(fake_src))
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
-link = $(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+link = $(Q)$(if $(V),,echo "  LINK  $@";) $(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(bin_supervisor): $(call obj,$(supervisor_src)) $(BUILD)/lib.a
 	@mkdir -p $(@D)

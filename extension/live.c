@@ -242,7 +242,7 @@ take_snapshot(struct live *l, struct model *m)
 	routing_free(l->routing);
 	l->routing = NULL;
 	live_blame_abort(l);
-	last_good_keep(&l->last_good, l->model, m);
+	odd_keep(&l->odd, l->model, m);
 	model_free(l->model);
 	l->model = m;
 	if (!l->whole)
@@ -292,9 +292,9 @@ take_objects(struct live *l, const struct bus_message *msg, struct error *e)
 	l->routing = NULL;
 	for (i = 0; (entry = map_next(&m->services, &i)) != NULL;)
 		live_blame_replaced(l, entry->value);
-	last_good_forget(&l->last_good, m);
+	odd_forget(&l->odd, m);
 	model_merge(l->model, m);
-	last_good_drop(&l->last_good, l->model);
+	odd_drop(&l->odd, l->model);
 	return 0;
 }
 
@@ -558,7 +558,7 @@ live_free(struct live *l)
 {
 	routing_free(l->routing);
 	live_blame_free(l);
-	last_good_fini(&l->last_good);
+	odd_fini(&l->odd);
 	model_free(l->model);
 	proxies_fini(&l->proxies);
 	state_free(l->state);

@@ -8,11 +8,11 @@
 #include "config/config.h"
 #include "control.h"
 #include "histogram.h"
-#include "last_good.h"
 #include "lastgood.h"
 #include "live.h"
 #include "loop/child_abi.h"
 #include "model/model.h"
+#include "odd.h"
 #include "proxies.h"
 #include "routing.h"
 #include "state.h"
@@ -51,7 +51,7 @@ struct live {
 	struct proxies proxies;
 
 	struct model *model;
-	struct last_good last_good;
+	struct odd odd;
 	bool whole; /* a snapshot has come: what we have is all there is */
 	bool heard; /* the reader is heard */
 	/* Of the model as it is; NULL: to be built when it is wanted. */

@@ -2,26 +2,25 @@
  * Services whose object cannot be decoded any more keep their last good
  * version, also across a restart of the reader, which does not know it then.
  */
-#ifndef EXTENSION_LAST_GOOD_H
-#define EXTENSION_LAST_GOOD_H
+#ifndef EXTENSION_ODD_H
+#define EXTENSION_ODD_H
 
 #include "base/map.h"
 #include "model/model.h"
 
-struct last_good {
+struct odd {
 	struct map ids; /* of services that only we still know */
 };
 
-void last_good_fini(struct last_good *g);
+void odd_fini(struct odd *g);
 /*
  * A snapshot 'now' takes the place of 'before': services that it lists as bad
  * objects and 'before' knows are moved to it.
  */
-void
-last_good_keep(struct last_good *g, struct model *before, struct model *now);
+void odd_keep(struct odd *g, struct model *before, struct model *now);
 /* An update is about to be merged: what it brings is known again. */
-void last_good_forget(struct last_good *g, const struct model *update);
+void odd_forget(struct odd *g, const struct model *update);
 /* After that: what is no bad object any more, and was not brought, is gone. */
-void last_good_drop(struct last_good *g, struct model *now);
+void odd_drop(struct odd *g, struct model *now);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../extension/last_good.h"
+#include "../../extension/odd.h"
 #include "base/mem.h"
 
 static struct service *
@@ -34,20 +34,20 @@ static void
 a_snapshot_that_lists_it_as_bad_keeps_it(void **state)
 {
 	struct model *before = model_new(), *now = model_new();
-	struct last_good g = { 0 };
+	struct odd g = { 0 };
 
 	(void)state;
 	model_put_service(before, service("a"));
 	model_put_service(before, service("b"));
 	set_bad(now, "a");
 	set_bad(now, "never-seen");
-	last_good_keep(&g, before, now);
+	odd_keep(&g, before, now);
 	assert_non_null(map_get(&now->services, "a"));
 	assert_null(map_get(&now->services, "b"));
 	assert_int_equal(now->services.len, 1);
 	model_free(before);
 	model_free(now);
-	last_good_fini(&g);
+	odd_fini(&g);
 }
 
 static void
@@ -55,22 +55,22 @@ it_goes_when_it_is_no_bad_object_any_more(void **state)
 {
 	struct model *before = model_new(), *now = model_new();
 	struct model *update = model_new();
-	struct last_good g = { 0 };
+	struct odd g = { 0 };
 
 	(void)state;
 	model_put_service(before, service("a"));
 	set_bad(now, "a");
-	last_good_keep(&g, before, now);
-	last_good_drop(&g, now);
+	odd_keep(&g, before, now);
+	odd_drop(&g, now);
 	assert_non_null(map_get(&now->services, "a"));
 	update->bad_listed = true;
-	last_good_forget(&g, update);
+	odd_forget(&g, update);
 	model_merge(now, update);
-	last_good_drop(&g, now);
+	odd_drop(&g, now);
 	assert_null(map_get(&now->services, "a"));
 	model_free(before);
 	model_free(now);
-	last_good_fini(&g);
+	odd_fini(&g);
 }
 
 static void
@@ -78,21 +78,21 @@ it_stays_when_it_comes_back_whole(void **state)
 {
 	struct model *before = model_new(), *now = model_new();
 	struct model *update = model_new();
-	struct last_good g = { 0 };
+	struct odd g = { 0 };
 
 	(void)state;
 	model_put_service(before, service("a"));
 	set_bad(now, "a");
-	last_good_keep(&g, before, now);
+	odd_keep(&g, before, now);
 	model_put_service(update, service("a"));
 	update->bad_listed = true;
-	last_good_forget(&g, update);
+	odd_forget(&g, update);
 	model_merge(now, update);
-	last_good_drop(&g, now);
+	odd_drop(&g, now);
 	assert_non_null(map_get(&now->services, "a"));
 	model_free(before);
 	model_free(now);
-	last_good_fini(&g);
+	odd_fini(&g);
 }
 
 int

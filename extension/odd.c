@@ -1,16 +1,16 @@
-/* Last good versions of odd services: see last_good.h. */
-#include "last_good.h"
+/* Last good versions of odd services: see odd.h. */
+#include "odd.h"
 
 #include <string.h>
 
 void
-last_good_fini(struct last_good *g)
+odd_fini(struct odd *g)
 {
 	map_fini(&g->ids);
 }
 
 void
-last_good_keep(struct last_good *g, struct model *before, struct model *now)
+odd_keep(struct odd *g, struct model *before, struct model *now)
 {
 	struct service *s;
 	size_t i;
@@ -31,7 +31,7 @@ last_good_keep(struct last_good *g, struct model *before, struct model *now)
 }
 
 void
-last_good_forget(struct last_good *g, const struct model *update)
+odd_forget(struct odd *g, const struct model *update)
 {
 	struct map_entry *e;
 	size_t i;
@@ -55,7 +55,7 @@ is_bad(const struct model *m, const char *id)
 }
 
 void
-last_good_drop(struct last_good *g, struct model *now)
+odd_drop(struct odd *g, struct model *now)
 {
 	struct map_entry *e;
 	size_t i;
