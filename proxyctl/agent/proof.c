@@ -105,16 +105,29 @@ finish(struct proof *p, const struct error *e)
 	done(p->arg, p->live_us, now, e);
 }
 
+/*
+ * True while somebody accepts who may have the old configuration: a worker
+ * from before, or more of them in our folder than one generation has.
+ */
 static bool
 others_left(const struct proof *p)
 {
+	struct procs now = { 0 };
+	uint32_t accepting = 0;
 	size_t i;
 
 	for (i = 0; i < p->before.list.len; i++) {
 		if (procs_role(&p->before.list.at[i]) == PROC_WORKER)
 			return true;
 	}
-	return false;
+	if (procs_scan(".", &now, NULL) != 0)
+		return true;
+	for (i = 0; i < now.list.len; i++) {
+		if (now.list.at[i].role == PROC_WORKER)
+			accepting++;
+	}
+	procs_fini(&now);
+	return accepting > p->workers;
 }
 
 /* Once enough new workers accept, the old ones need not any more. */

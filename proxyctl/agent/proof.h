@@ -2,7 +2,8 @@
  * Proves that a reload took: the internal server answers with the new
  * configuration on a fresh connection ("live"), and every worker that
  * accepted before is gone or leaving ("settled"), so that no new connection
- * can meet the old configuration any more.
+ * can meet the old configuration any more.  The working directory is the
+ * agent's folder.
  *
  * nginx lets old workers accept for another 100 ms after the new ones do.  We
  * do not wait for that: as soon as all new workers accept, the old ones get

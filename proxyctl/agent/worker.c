@@ -34,6 +34,7 @@
 #include "sockets.h"
 
 #define LOCK_RETRY_MS 20
+#define SETTLE_MS 3000
 #define UP_MS 5000	  /* nginx may take so long before we ask anyway */
 #define MAX_GENERATIONS 8 /* of workers that are leaving */
 #define GATHER_MS 10000	  /* past that, reload this seldom */
@@ -313,30 +314,66 @@ poll_next(struct worker *w)
 	fetch_poll_start(w->fetch, w->have, on_poll, w);
 }
 
-/* What nginx serves at our start is compared with what is on disk. */
+/* A reload of what is on disk, as if it had just been switched to. */
 static void
-on_first_answer(void *arg, const char *answer, const struct error *e)
+reload_at_start(struct worker *w)
 {
-	struct worker *w = arg;
-	struct fragments *f = engine_nginx_fragments(w->options, w->in_force,
-	    folder_uses_status(&w->folder, w->in_force));
-	bool same = answer != NULL && strcmp(answer, f->proof) == 0;
-
-	(void)e;
-	fragments_free(f);
-	w->asking = false;
-	if (same) {
-		/* The extension may have missed the last report. */
-		reporter_send(w->reporter);
-		poll_next(w);
-		return;
-	}
 	log_info("nginx serves something else than what is on disk: reload");
 	/* The result hands the manifest back. */
 	apply_reload(w->apply, steal(&w->in_force));
 	w->in_force =
 	    manifest_builtin(w->options->cluster, engine_nginx_builtin);
 	reporter_set_in_force(w->reporter, w->in_force);
+}
+
+static void
+on_first_proof(
+    void *arg, uint64_t live_us, uint64_t settled_us, const struct error *e)
+{
+	struct worker *w = arg;
+
+	(void)live_us;
+	(void)settled_us;
+	w->asking = false;
+	if (w->closing)
+		return;
+	if (e != NULL) {
+		reload_at_start(w);
+		return;
+	}
+	/* The extension may have missed the last report. */
+	reporter_send(w->reporter);
+	poll_next(w);
+}
+
+/*
+ * What nginx serves at our start is compared with what is on disk.  Where it
+ * is the same, a reload of our predecessor's may still be settling.
+ */
+static void
+on_first_answer(void *arg, const char *answer, const struct error *e)
+{
+	struct worker *w = arg;
+	struct fragments *f = engine_nginx_fragments(w->options, w->in_force,
+	    folder_uses_status(&w->folder, w->in_force));
+	struct procs none = { 0 };
+
+	(void)e;
+	if (answer != NULL && strcmp(answer, f->proof) == 0) {
+		proof_start(w->proof,
+		    &(struct proof_case){
+			.expected = f->proof,
+			.before = &none,
+			.master = w->nginx.pid,
+			.workers = f->workers,
+			.deadline_ms = SETTLE_MS,
+		    },
+		    on_first_proof, w);
+	} else {
+		w->asking = false;
+		reload_at_start(w);
+	}
+	fragments_free(f);
 }
 
 static void
