@@ -41,8 +41,9 @@ fake_src = $(wildcard tests/fake/*.c)
 unit_src = $(wildcard tests/unit/*_test.c)
 fuzz_src = $(wildcard tests/fuzz/*_fuzz.c)
 bench_src = $(wildcard tests/bench/*.c)
+poison_src = $(wildcard tests/poison/*.c)
 all_src = $(lib_src) $(supervisor_src) $(extension_src) $(proxyctl_src) \
-	$(fake_src) $(unit_src) $(fuzz_src) $(bench_src)
+	$(fake_src) $(unit_src) $(fuzz_src) $(bench_src) $(poison_src)
 all_hdr = $(wildcard lib/*/*.h supervisor/*.h extension/*.h proxyctl/*.h \
 	proxyctl/agent/*.h tests/*/*.h)
 
@@ -58,6 +59,7 @@ bins = $(if $(wildcard supervisor/main.c),$(bin_supervisor)) \
 	$(if $(wildcard proxyctl/main.c),$(bin_proxyctl)) \
 	$(if $(wildcard tests/fake/main.c),$(bin_fakeswarm)) \
 	$(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
+bin_poisoned = $(BUILD)/poison/bulkhead-extension
 unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 archives = $(BUILD)/supervisor.a $(BUILD)/extension.a $(BUILD)/proxyctl.a \
 	$(BUILD)/fake.a
@@ -108,6 +110,14 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(archives) $(BUILD)/lib.a
 	@mkdir -p $(@D)
 	$(link) $(LIBS_FAKE)
 
+# An extension that a service of a certain name ends: for tests only, and by
+# the linker, so that what is released has no such switch.
+$(bin_poisoned): LDFLAGS += -Wl,--wrap=labels_parse
+$(bin_poisoned): $(call obj,$(extension_src)) $(call obj,$(poison_src)) \
+	$(BUILD)/lib.a
+	@mkdir -p $(@D)
+	$(link)
+
 .SECONDARY:
 
 # Flavours are separate trees: build/plain, build/asan, build/clang ...
@@ -120,7 +130,7 @@ asan = $(flavour) BUILD=build/asan OPT='-O1 -g' SANITIZE='$(ASAN)'
 clang = $(flavour) BUILD=build/clang CC=clang OPT=-O1
 
 .PHONY: build-tests deps deps-run deps-test
-build-tests: $(bins) $(unit_bins)
+build-tests: $(bins) $(unit_bins) $(bin_poisoned)
 
 deps: deps-test ## install the Debian packages that are missing
 deps-run:

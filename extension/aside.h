@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "lastgood.h"
 #include "routing.h"
+#include "served.h"
 
 struct aside_entry {
 	char *service_id;

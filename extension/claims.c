@@ -212,6 +212,11 @@ claims_take(struct claims *k, const struct service *s, struct finding *ret)
 		aside = map_get(k->options.set_aside, s->id);
 	if (aside != NULL && aside->instead != NULL)
 		j.s = aside->instead;
+	/* What is no object for us is not even looked at. */
+	if (aside != NULL && aside->finding.code == REJECT_BAD_OBJECT) {
+		copy_finding(ret, &aside->finding);
+		return NULL;
+	}
 	j.a = xcalloc(1, sizeof(*j.a));
 	j.a->service = j.s;
 	judge(&j);

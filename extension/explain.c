@@ -292,7 +292,9 @@ find_wanting(const struct model *m, const struct routing *r, const char *host)
 		    ? NULL
 		    : map_get(&m->services, x->service_id);
 
-		if (s != NULL && wants_host(s, host))
+		/* A bad object is not looked at. */
+		if (s != NULL && x->finding.code != REJECT_BAD_OBJECT &&
+		    wants_host(s, host))
 			return x;
 	}
 	return NULL;

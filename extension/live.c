@@ -20,8 +20,6 @@
 
 #define GATHER_MS 200
 #define PUSH_MS 100
-#define STORE_MS 50
-#define STORE_RETRY_MS 5000
 #define TICK_MS 1000
 #define STATUS_MAX (8U * 1024 * 1024)
 
@@ -54,61 +52,6 @@ push_soon(struct live *l)
 			 quiet >= PUSH_MS ? 0 : PUSH_MS - quiet, 0) == 0);
 }
 
-/* ---- what outlives us ---- */
-
-static char *
-aside_path(const struct live *l)
-{
-	return xasprintf("%s/state/%s/aside.json", l->options->run_dir,
-	    l->config->cluster.name);
-}
-
-static void
-load_aside(struct live *l)
-{
-	char *path _cleanup_free_ = aside_path(l);
-
-	aside_load(&l->aside, path);
-}
-
-static int
-store(struct live *l, struct error *e)
-{
-	char *path _cleanup_free_ = aside_path(l);
-
-	if (state_store(l->state, e) != 0)
-		return -1;
-	if (!l->aside_changed)
-		return 0;
-	if (aside_store(&l->aside, path, e) != 0)
-		return -1;
-	l->aside_changed = false;
-	return 0;
-}
-
-static void
-on_store(uv_timer_t *timer)
-{
-	static struct log_limit limit = LOG_LIMIT_INIT(1, 60000);
-	struct live *l = container_of(timer, struct live, store);
-	struct error e;
-
-	if (store(l, &e) == 0)
-		return;
-	log_limited(&limit, LOG_ERROR,
-	    "state: %s; proxies are served from memory, tried again every "
-	    "%d s",
-	    e.msg, STORE_RETRY_MS / 1000);
-	must(uv_timer_start(timer, on_store, STORE_RETRY_MS, 0) == 0);
-}
-
-void
-live_aside_changed(struct live *l)
-{
-	l->aside_changed = true;
-	must(uv_timer_start(&l->store, on_store, STORE_MS, 0) == 0);
-}
-
 /* ---- rendering ---- */
 
 const struct routing *
@@ -119,7 +62,7 @@ live_build(struct live *l)
 		.foreign_is_error = true,
 	};
 
-	if (l->routing == NULL && l->whole) {
+	if (l->routing == NULL && l->whole && !l->careful.on) {
 		if (aside_refresh(&l->aside, l->model) > 0)
 			live_aside_changed(l);
 		l->routing = routing_build(l->config, l->model, &o);
@@ -137,6 +80,8 @@ live_render(struct live *l, const struct routing *r)
 	struct rendered *out;
 	struct error e;
 
+	if (r == NULL)
+		return NULL;
 	out = render(l->config, r, &o, &e);
 	if (out == NULL)
 		log_error("what was rendered is not what was meant: %s; the "
@@ -181,7 +126,7 @@ deliver(struct live *l, struct rendered *r, const struct state_change *change)
 	    l->routing->routes.len,
 	    change->structure ? "structure" : "endpoints");
 	control_publish(l->control);
-	must(uv_timer_start(&l->store, on_store, STORE_MS, 0) == 0);
+	live_store_soon(l);
 }
 
 static void
@@ -193,15 +138,18 @@ on_apply(uv_timer_t *timer)
 	char structure[SHA256_HEX_SIZE];
 	struct rendered *r;
 
-	if (l->stopping || live_blame_holds(l))
+	if (l->stopping || live_careful_holds(l) || live_blame_holds(l))
 		return;
+	worknote_begin(l->note);
 	memset(&l->stamps, 0, sizeof(l->stamps));
 	l->received_us = 0;
 	l->applied_ms = clock_mono_ms();
 	r = live_render(l, live_build(l));
+	worknote_end(l->note);
 	if (r == NULL)
 		return;
-	lastgood_offer(&l->lastgood, l->routing);
+	worknote_done(l->note);
+	served_offer(&l->served, l->routing);
 	hash_structure(r, structure);
 	change.structure = strcmp(structure, l->structure) != 0;
 	memcpy(l->structure, structure, sizeof(structure));
@@ -307,6 +255,7 @@ on_message(void *arg, const struct bus_message *msg)
 
 	if (l->stopping)
 		return;
+	worknote_begin(l->note);
 	switch (msg->type) {
 	case BUS_UPDATE:
 	case BUS_SNAPSHOT:
@@ -317,8 +266,10 @@ on_message(void *arg, const struct bus_message *msg)
 		break;
 	case BUS_BEACON:
 	case BUS_ASK:
-		return; /* the subscriber's own */
+		worknote_end(l->note); /* the subscriber's own */
+		return;
 	}
+	worknote_end(l->note);
 	if (rc != 0) {
 		log_error("bus: a message cannot be used (%s); asking for "
 			  "everything anew",
@@ -397,7 +348,7 @@ on_report(void *arg, const struct proxy_news *news)
 	if (p->alive &&
 	    strcmp(p->applied_config, state_config(l->state)) == 0) {
 		state_confirm(l->state, p->applied_config);
-		lastgood_confirm(&l->lastgood);
+		served_confirm(&l->served);
 	}
 	if (news->is_new)
 		log_info("proxy %s: %s, serves generation %llu", p->id,
@@ -439,7 +390,7 @@ on_tick(uv_timer_t *timer)
 
 	if (proxies_tick(&l->proxies, clock_mono_ms(), on_silent, l))
 		push_soon(l);
-	lastgood_prune(&l->lastgood, l->model);
+	served_prune(&l->served, l->model);
 	live_blame_tick(l, clock_mono_ms());
 }
 
@@ -488,9 +439,10 @@ stop(struct live *l, int exit_code, const char *why)
 	l->stopping = true;
 	l->exit_code = exit_code;
 	log_debug("ending: %s", why);
-	if (store(l, &e) != 0)
+	if (live_store(l, &e) != 0)
 		log_error("state: %s", e.msg);
 	live_blame_close(l);
+	live_careful_close(l);
 	for (i = 0; i < countof(timers); i++)
 		uv_close((uv_handle_t *)timers[i], NULL);
 	uv_close((uv_handle_t *)&l->sigterm, NULL);
@@ -510,6 +462,7 @@ start_handles(struct live *l)
 	for (i = 0; i < countof(timers); i++)
 		must(uv_timer_init(&l->loop, timers[i]) == 0);
 	live_blame_open(l);
+	live_careful_open(l);
 	must(uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS) == 0);
 	must(uv_signal_init(&l->loop, &l->sigterm) == 0);
 	must(uv_signal_init(&l->loop, &l->sigint) == 0);
@@ -559,6 +512,8 @@ live_free(struct live *l)
 	routing_free(l->routing);
 	live_blame_free(l);
 	odd_fini(&l->odd);
+	blame_fini(&l->careful.b);
+	worknote_free(l->note);
 	model_free(l->model);
 	proxies_fini(&l->proxies);
 	state_free(l->state);
@@ -593,7 +548,7 @@ extension_live(const struct live_options *o)
 	must(uv_loop_init(&l.loop) == 0);
 	l.model = model_new();
 	l.state = state_new(o->run_dir, l.config);
-	load_aside(&l);
+	live_store_open(&l);
 	if (open_parts(&l, &e) != 0) {
 		/* The supervisor tries again; nothing here can mend it. */
 		log_error("cannot start: %s", e.msg);

@@ -257,8 +257,8 @@ live_answer(struct live *l, struct child_query *q, const char *what,
     const char *args, size_t args_len)
 {
 	static const char waiting[] =
-	    "{\"error\":\"this cluster has not heard the reader yet: what "
-	    "there is is not known\"}\n";
+	    "{\"error\":\"this cluster has not heard the reader yet, or tries "
+	    "its services one by one: what there is is not known\"}\n";
 	static const char unknown[] = "{\"error\":\"no such query\"}\n";
 	STR_AUTO(out, ANSWER_MAX);
 	size_t i;
@@ -272,10 +272,12 @@ live_answer(struct live *l, struct child_query *q, const char *what,
 		child_answer(q, 404, unknown, sizeof(unknown) - 1);
 		return;
 	}
-	if (queries[i].needs_model && !l->whole) {
+	if (queries[i].needs_model && (!l->whole || l->careful.on)) {
 		child_answer(q, 503, waiting, sizeof(waiting) - 1);
 		return;
 	}
+	worknote_begin(l->note);
 	queries[i].answer(l, args, &out);
+	worknote_end(l->note);
 	child_answer(q, 200, out.p, out.len);
 }

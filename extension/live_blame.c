@@ -63,7 +63,7 @@ set_aside(struct live *l, const struct blame_suspect *x)
 	if (s == NULL || l->blame.retry)
 		return;
 	aside_refused(&l->aside, s, l->blame.proxy, x->words,
-	    lastgood_get(&l->lastgood, s->id));
+	    served_get(&l->served, s->id));
 	l->blame.retry_ms = clock_mono_ms() + RETRY_MIN_MS;
 	l->blame.retry_delay_ms = RETRY_MIN_MS;
 	log_error("service %s is set aside until it changes: the engine of "
@@ -425,5 +425,5 @@ live_blame_free(struct live *l)
 	map_fini(&l->blame.later);
 	free(l->blame.proxy);
 	aside_fini(&l->aside);
-	lastgood_fini(&l->lastgood);
+	served_fini(&l->served);
 }

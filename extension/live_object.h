@@ -8,14 +8,16 @@
 #include "config/config.h"
 #include "control.h"
 #include "histogram.h"
-#include "lastgood.h"
 #include "live.h"
 #include "loop/child_abi.h"
 #include "model/model.h"
 #include "odd.h"
 #include "proxies.h"
 #include "routing.h"
+#include "served.h"
 #include "state.h"
+#include "trial.h"
+#include "worknote.h"
 
 #include <uv.h>
 
@@ -40,6 +42,15 @@ struct live_blame {
 	uv_timer_t deadline;
 };
 
+/* Trying in a child what ended us twice: live_careful.c. */
+struct live_careful {
+	bool on;
+	bool started;
+	struct blame b;
+	struct trial *trial;
+	uv_timer_t again;
+};
+
 struct live {
 	uv_loop_t loop;
 	const struct live_options *options;
@@ -58,8 +69,10 @@ struct live {
 	struct routing *routing;
 	struct aside aside; /* the routing borrows from it */
 	bool aside_changed; /* not on disk yet */
-	struct lastgood lastgood;
+	struct served served;
 	struct live_blame blame;
+	struct live_careful careful;
+	struct worknote *note;
 
 	uv_timer_t apply;	  /* the next rendering */
 	uint64_t applied_ms;	  /* when the last one was */
@@ -89,7 +102,10 @@ const struct routing *live_build(struct live *l);
 
 /* NULL: logged already. */
 struct rendered *live_render(struct live *l, const struct routing *r);
-/* To be written to disk soon. */
+/* live_store.c: what outlives us. */
+void live_store_open(struct live *l);
+int live_store(struct live *l, struct error *e) _warn_unused_;
+void live_store_soon(struct live *l);
 void live_aside_changed(struct live *l);
 /* The model changed, or who is set aside: rendered soon. */
 void live_changed(struct live *l);
@@ -109,6 +125,12 @@ void live_blame_replaced(struct live *l, const struct service *s);
 void live_blame_changed(struct live *l);
 /* Everything is replaced. */
 void live_blame_abort(struct live *l);
+
+/* live_careful.c */
+void live_careful_open(struct live *l);
+void live_careful_close(struct live *l);
+/* True: nothing may be built from the model yet. */
+bool live_careful_holds(struct live *l);
 
 /* Answers to fd 3's queries (docs/internals.md). */
 void live_answer(struct live *l, struct child_query *q, const char *what,

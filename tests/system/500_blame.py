@@ -14,7 +14,7 @@ import tap
 
 HOSTS = 8
 
-fake = engine.FakeSwarm("--task-delay", "10")
+fake = engine.FakeSwarm("--task-delay", "10ms")
 system = None
 
 

@@ -3,8 +3,8 @@
  * when an engine refuses its newer ones.  Labels are copied when a service's
  * version is new, which is seldom; addresses are never kept.
  */
-#ifndef EXTENSION_LASTGOOD_H
-#define EXTENSION_LASTGOOD_H
+#ifndef EXTENSION_SERVED_H
+#define EXTENSION_SERVED_H
 
 #include "base/map.h"
 #include "base/vec.h"
@@ -20,19 +20,19 @@ void label_copy_fini(struct label_copy *c);
 bool label_copy_equal(const struct label_copy *c, const struct service *s);
 
 /* A zeroed struct knows nothing. */
-struct lastgood {
+struct served {
 	struct map good;    /* service ID -> its labels, owned */
 	struct map offered; /* ... in what was delivered last, owned */
 };
 
-void lastgood_fini(struct lastgood *g);
+void served_fini(struct served *g);
 /* 'r' is delivered. */
-void lastgood_offer(struct lastgood *g, const struct routing *r);
+void served_offer(struct served *g, const struct routing *r);
 /* What was offered last is served. */
-void lastgood_confirm(struct lastgood *g);
+void served_confirm(struct served *g);
 /* Forgets what is not in the model. */
-void lastgood_prune(struct lastgood *g, const struct model *m);
+void served_prune(struct served *g, const struct model *m);
 /* NULL: never served, as far as is known. */
-const struct label_copy *lastgood_get(const struct lastgood *g, const char *id);
+const struct label_copy *served_get(const struct served *g, const char *id);
 
 #endif

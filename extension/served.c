@@ -1,9 +1,9 @@
-/* Labels that were served: see lastgood.h. */
-#include "lastgood.h"
+/* Labels that were served: see served.h. */
+#include "served.h"
 
 #include <string.h>
 
-struct served {
+struct served_entry {
 	uint64_t version; /* of the service */
 	struct label_copy labels;
 };
@@ -55,7 +55,7 @@ label_copy_equal(const struct label_copy *c, const struct service *s)
 }
 
 static void
-served_free(struct served *s)
+entry_free(struct served_entry *s)
 {
 	if (s == NULL)
 		return;
@@ -70,12 +70,12 @@ clear(struct map *m)
 	size_t i;
 
 	for (i = 0; (e = map_next(m, &i)) != NULL;)
-		served_free(e->value);
+		entry_free(e->value);
 	map_fini(m);
 }
 
 void
-lastgood_fini(struct lastgood *g)
+served_fini(struct served *g)
 {
 	clear(&g->good);
 	clear(&g->offered);
@@ -84,22 +84,22 @@ lastgood_fini(struct lastgood *g)
 static bool
 has_version(const struct map *m, const struct service *s)
 {
-	const struct served *known = map_get(m, s->id);
+	const struct served_entry *known = map_get(m, s->id);
 
 	return known != NULL && known->version == s->version;
 }
 
 void
-lastgood_offer(struct lastgood *g, const struct routing *r)
+served_offer(struct served *g, const struct routing *r)
 {
 	size_t i;
 
 	for (i = 0; i < r->accepted.len; i++) {
 		const struct service *s = r->accepted.at[i]->service;
-		struct served *new;
+		struct served_entry *new;
 
 		if (has_version(&g->good, s)) {
-			served_free(map_remove(&g->offered, s->id));
+			entry_free(map_remove(&g->offered, s->id));
 			continue;
 		}
 		if (has_version(&g->offered, s))
@@ -107,12 +107,12 @@ lastgood_offer(struct lastgood *g, const struct routing *r)
 		new = xcalloc(1, sizeof(*new));
 		new->version = s->version;
 		label_copy_set(&new->labels, s);
-		served_free(map_set(&g->offered, s->id, new));
+		entry_free(map_set(&g->offered, s->id, new));
 	}
 }
 
 void
-lastgood_confirm(struct lastgood *g)
+served_confirm(struct served *g)
 {
 	struct map_entry *e;
 	size_t i;
@@ -120,7 +120,7 @@ lastgood_confirm(struct lastgood *g)
 	if (g->offered.len == 0)
 		return;
 	for (i = 0; (e = map_next(&g->offered, &i)) != NULL;)
-		served_free(map_set(&g->good, e->key, e->value));
+		entry_free(map_set(&g->good, e->key, e->value));
 	map_fini(&g->offered);
 }
 
@@ -132,12 +132,12 @@ prune(struct map *of, const struct model *m)
 
 	for (i = 0; (e = map_next(of, &i)) != NULL;) {
 		if (map_get(&m->services, e->key) == NULL)
-			served_free(map_remove(of, e->key));
+			entry_free(map_remove(of, e->key));
 	}
 }
 
 void
-lastgood_prune(struct lastgood *g, const struct model *m)
+served_prune(struct served *g, const struct model *m)
 {
 	if (g->good.len <= m->services.len && g->offered.len <= m->services.len)
 		return;
@@ -146,9 +146,9 @@ lastgood_prune(struct lastgood *g, const struct model *m)
 }
 
 const struct label_copy *
-lastgood_get(const struct lastgood *g, const char *id)
+served_get(const struct served *g, const char *id)
 {
-	const struct served *s = map_get(&g->good, id);
+	const struct served_entry *s = map_get(&g->good, id);
 
 	return s == NULL ? NULL : &s->labels;
 }

@@ -1,0 +1,90 @@
+/*
+ * What the live extension leaves to the next run, in run_dir/state/NAME/: the
+ * configuration in force, who is set aside, and whether it died at work.
+ */
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "live_object.h"
+
+#define STORE_MS 50
+#define STORE_RETRY_MS 5000
+
+static char *
+aside_path(const struct live *l)
+{
+	return xasprintf("%s/state/%s/aside.json", l->options->run_dir,
+	    l->config->cluster.name);
+}
+
+static void
+load_aside(struct live *l)
+{
+	char *path _cleanup_free_ = aside_path(l);
+
+	aside_load(&l->aside, path);
+}
+
+static void
+open_note(struct live *l)
+{
+	char *folder _cleanup_free_ = xasprintf(
+	    "%s/state/%s", l->options->run_dir, l->config->cluster.name);
+	char *path _cleanup_free_ = xasprintf("%s/work", folder);
+	struct error e;
+
+	if (fs_mkdirs(folder, 0750, &e) != 0)
+		log_warn("state: %s", e.msg);
+	l->note = worknote_open(path);
+}
+
+int
+live_store(struct live *l, struct error *e)
+{
+	char *path _cleanup_free_ = aside_path(l);
+
+	if (state_store(l->state, e) != 0)
+		return -1;
+	if (!l->aside_changed)
+		return 0;
+	if (aside_store(&l->aside, path, e) != 0)
+		return -1;
+	l->aside_changed = false;
+	return 0;
+}
+
+static void
+on_store(uv_timer_t *timer)
+{
+	static struct log_limit limit = LOG_LIMIT_INIT(1, 60000);
+	struct live *l = container_of(timer, struct live, store);
+	struct error e;
+
+	if (live_store(l, &e) == 0)
+		return;
+	log_limited(&limit, LOG_ERROR,
+	    "state: %s; proxies are served from memory, tried again every "
+	    "%d s",
+	    e.msg, STORE_RETRY_MS / 1000);
+	must(uv_timer_start(timer, on_store, STORE_RETRY_MS, 0) == 0);
+}
+
+void
+live_store_soon(struct live *l)
+{
+	must(uv_timer_start(&l->store, on_store, STORE_MS, 0) == 0);
+}
+
+void
+live_aside_changed(struct live *l)
+{
+	l->aside_changed = true;
+	live_store_soon(l);
+}
+
+void
+live_store_open(struct live *l)
+{
+	load_aside(l);
+	open_note(l);
+}
