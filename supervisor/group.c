@@ -39,6 +39,7 @@ struct member {
 	char *folder;
 	uv_timer_t timer;
 	struct lines *lines;
+	uv_process_t *process; /* the agent we started; frees itself */
 	struct backoff backoff;
 	uint64_t since_ms; /* of the state */
 	bool replace;	   /* draining for other arguments: start again */
@@ -64,6 +65,7 @@ struct group {
 };
 
 static void look(struct member *m);
+static void start_again(struct member *m, uint64_t ran_ms, const char *why);
 
 /* ---- what an agent is started with ---- */
 
@@ -111,13 +113,26 @@ on_spawned_closed(uv_handle_t *handle)
 	free(handle);
 }
 
-/* Only reaps: that an agent ended is seen on its socket. */
+/*
+ * That an agent ended is seen on its socket; but one that ends before it has
+ * a socket has a reason, which is in its log.
+ */
 static void
 on_agent_exit(uv_process_t *process, int64_t status, int signo)
 {
-	log_debug("local agent pid %d ended: %lld/%d", process->pid,
-	    (long long)status, signo);
+	struct member *m = process->data;
+	char why[64];
+
 	uv_close((uv_handle_t *)process, on_spawned_closed);
+	if (m == NULL)
+		return;
+	m->process = NULL;
+	if (m->closing || m->state != MEMBER_STARTED)
+		return;
+	(void)snprintf(why, sizeof(why), "its agent ended at once, %s %lld",
+	    signo != 0 ? "signal" : "exit",
+	    signo != 0 ? (long long)signo : (long long)status);
+	start_again(m, 0, why);
 }
 
 static void
@@ -186,6 +201,10 @@ spawn_agent(struct member *m, struct error *e)
 	log_info("local proxy %s.%u: agent started, pid %d", m->group->name,
 	    m->index, process->pid);
 	uv_unref((uv_handle_t *)process);
+	if (m->process != NULL)
+		m->process->data = NULL;
+	m->process = process;
+	process->data = m;
 	return 0;
 }
 
@@ -210,6 +229,8 @@ member_part_closed(struct member *m)
 		if (g->members.at[i] == m)
 			vec_remove(&g->members, i);
 	}
+	if (m->process != NULL)
+		m->process->data = NULL;
 	free(m->folder);
 	free(m);
 	if (g->members.len > 0)
