@@ -328,6 +328,7 @@ class RealEngine(Engine):
 
     def __init__(self):
         super().__init__()
+        self.control = self.dir.join("exec", "swarm", "control.sock")
         self.dockerd = shutil.which(
             "dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
         self.turn = None
