@@ -246,3 +246,20 @@ sockets_close(struct sockets *s)
 		s->at[i].fd = -1;
 	}
 }
+
+int
+sockets_inherited(int first, int ret[SOCKET_ROLES])
+{
+	int n, listens;
+	socklen_t size;
+
+	for (n = 0; n < SOCKET_ROLES; n++) {
+		size = sizeof(listens);
+		if (getsockopt(first + n, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+			&size) != 0)
+			break;
+		(void)fcntl(first + n, F_SETFD, FD_CLOEXEC);
+		ret[n] = first + n;
+	}
+	return n;
+}

@@ -45,6 +45,8 @@ int sockets_bind(struct sockets *s, struct error *e) _warn_unused_;
 int sockets_listen(struct sockets *s, struct error *e) _warn_unused_;
 /* True when every address that was asked for has its socket. */
 bool sockets_complete(const struct sockets *s);
+/* The sockets that a parent left from descriptor 'first' on; their number. */
+int sockets_inherited(int first, int ret[SOCKET_ROLES]);
 void sockets_close(struct sockets *s);
 
 #endif

@@ -32,9 +32,9 @@
 #include "proof.h"
 #include "reporter.h"
 #include "sockets.h"
+#include "startup.h"
 
 #define LOCK_RETRY_MS 20
-#define SETTLE_MS 3000
 #define UP_MS 5000	  /* nginx may take so long before we ask anyway */
 #define MAX_GENERATIONS 8 /* of workers that are leaving */
 #define GATHER_MS 10000	  /* past that, reload this seldom */
@@ -62,8 +62,8 @@ struct worker {
 	struct manifest *in_force; /* NULL before the start */
 	char have[SHA256_HEX_SIZE];
 	struct link_message nginx; /* as the keeper told last */
-	bool asking;		   /* the internal server, at the start */
-	bool polling;		   /* the loop of polls runs */
+	struct startup startup;
+	bool polling; /* the loop of polls runs */
 	uint64_t polled_ms, reloaded_ms;
 	struct log_limit poll_limit;
 	bool closing;
@@ -327,17 +327,11 @@ reload_at_start(struct worker *w)
 }
 
 static void
-on_first_proof(
-    void *arg, uint64_t live_us, uint64_t settled_us, const struct error *e)
+on_startup(void *arg, bool same)
 {
 	struct worker *w = arg;
 
-	(void)live_us;
-	(void)settled_us;
-	w->asking = false;
-	if (w->closing)
-		return;
-	if (e != NULL) {
+	if (!same) {
 		reload_at_start(w);
 		return;
 	}
@@ -346,42 +340,12 @@ on_first_proof(
 	poll_next(w);
 }
 
-/*
- * What nginx serves at our start is compared with what is on disk.  Where it
- * is the same, a reload of our predecessor's may still be settling.
- */
-static void
-on_first_answer(void *arg, const char *answer, const struct error *e)
-{
-	struct worker *w = arg;
-	struct fragments *f = engine_nginx_fragments(w->options, w->in_force,
-	    folder_uses_status(&w->folder, w->in_force));
-	struct procs none = { 0 };
-
-	(void)e;
-	if (answer != NULL && strcmp(answer, f->proof) == 0) {
-		proof_start(w->proof,
-		    &(struct proof_case){
-			.expected = f->proof,
-			.before = &none,
-			.master = w->nginx.pid,
-			.workers = f->workers,
-			.deadline_ms = SETTLE_MS,
-		    },
-		    on_first_proof, w);
-	} else {
-		w->asking = false;
-		reload_at_start(w);
-	}
-	fragments_free(f);
-}
-
 static void
 on_up_timer(uv_timer_t *timer)
 {
 	struct worker *w = container_of(timer, struct worker, poll_timer);
 
-	if (!w->closing && !w->asking)
+	if (!w->closing && !startup_asking(&w->startup))
 		poll_next(w);
 }
 
@@ -413,10 +377,10 @@ on_nginx(struct worker *w, const struct link_message *m)
 	apply_on_nginx(w->apply, m->pid, m->up);
 	if (w->in_force == NULL)
 		return;
-	if (m->up && !was_up && !w->polling && !w->asking) {
-		w->asking = true;
+	if (m->up && !was_up && !w->polling && !startup_asking(&w->startup)) {
 		(void)uv_timer_stop(&w->poll_timer);
-		proof_ask(w->proof, on_first_answer, w);
+		startup_ask(&w->startup, w->proof, w->options, &w->folder,
+		    w->in_force, m->pid, on_startup, w);
 	}
 	if (!m->up && m->pid == 0 && m->fails > 0 &&
 	    m->fails % FALL_BACK_FAILS == 0 && !w->in_force->builtin &&
@@ -546,24 +510,6 @@ stop(struct worker *w)
 	lines_close(w->link, NULL, NULL);
 }
 
-/* Sockets were inherited in order, without holes. */
-static void
-take_fds(struct worker *w)
-{
-	int fd, listens;
-	socklen_t size;
-
-	for (fd = WORKER_LINK_FD + 1; w->fd_count < SOCKET_ROLES; fd++) {
-		size = sizeof(listens);
-		if (getsockopt(
-			fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
-			break;
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-		w->fds[w->fd_count++] = fd;
-	}
-	(void)close_range((unsigned)fd, ~0U, 0);
-}
-
 static int
 open_parts(struct worker *w, struct error *e)
 {
@@ -615,7 +561,8 @@ worker_main(const struct agent_options *o)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	w->options = o;
-	take_fds(w);
+	w->fd_count = sockets_inherited(WORKER_LINK_FD + 1, w->fds);
+	(void)close_range((unsigned)(WORKER_LINK_FD + 1 + w->fd_count), ~0U, 0);
 	w->poll_backoff = (struct backoff)BACKOFF_INIT(100, 5000, 1000);
 	w->retry_backoff = (struct backoff)BACKOFF_INIT(1000, 30000, 60000);
 	w->poll_limit = (struct log_limit)LOG_LIMIT_INIT(1, 10000);
@@ -631,6 +578,7 @@ worker_main(const struct agent_options *o)
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	must(uv_loop_close(&w->loop) == 0);
 	manifest_free(w->in_force);
+	startup_fini(&w->startup);
 	folder_fini(&w->folder);
 	if (w->lock_fd >= 0)
 		(void)close(w->lock_fd);
