@@ -136,6 +136,10 @@ judge_content(struct judge *j, enum label_id id)
 
 	if (!claims_use(&j->a->labels, id, &use))
 		return;
+	/* A key whose label did not parse is at fault itself. */
+	if (id == LABEL_SSL_CERT && use.key == NULL &&
+	    label_given(&j->a->labels, LABEL_SSL_KEY))
+		return;
 	fact = fact_of(j, &use);
 	if (fact == NULL)
 		return;

@@ -214,8 +214,8 @@ static const struct code_manual codes[] = {
 	    "Mount it in the service, or name the service in the secret's "
 	    "label com.docker.lb.allow."),
 	ROW(BAD_CERTIFICATE,
-	    "The certificate, its key or the file of users cannot be used; "
-	    "where an older one served, it serves on.",
+	    "The certificate, its key or the authority cannot be used; where "
+	    "an older one served, it serves on.",
 	    "Create a good one as a new secret and name that."),
 	ROW(NEEDS_PARTNER, "The label does nothing without another one.",
 	    "Give the one that the reason names."),

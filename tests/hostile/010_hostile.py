@@ -496,7 +496,11 @@ def main():
                        ("evil-cert", "cert:evil.example"),
                        ("evil-key", "key:evil.example"),
                        ("evil-pem", "pem:evil.example"),
-                       ("evil-auth", "text:u:{PLAIN}p\n")):
+                       ("evil-auth", "text:u:{PLAIN}p\n"),
+                       ("evil-noise", "text:" + "\x00\x01\x7f" * 170000),
+                       ("evil-expired", "expired:evil.example"),
+                       ("evil-cut", "cut:evil.example"),
+                       ("evil-empty", "text:")):
         with open(TEMP.join("secrets", name), "wb") as file:
             file.write(pki.secret(what))
     names = set()
