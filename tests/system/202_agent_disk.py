@@ -85,6 +85,7 @@ def a_full_disk_changes_nothing_and_is_told_and_mended():
     finally:
         finish(a)
         mount.remove()
+        a.tmp.remove()
 
 
 @tap.test
@@ -118,6 +119,7 @@ def every_amount_of_room_leaves_a_sound_folder():
     finally:
         finish(a)
         mount.remove()
+        a.tmp.remove()
 
 
 @tap.test
@@ -143,6 +145,7 @@ def a_read_only_folder_changes_nothing_and_is_told_and_mended():
     finally:
         finish(a)
         mount.remove()
+        a.tmp.remove()
 
 
 @tap.test
