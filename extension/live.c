@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "docker/decode.h"
 #include "live_object.h"
 #include "render.h"
@@ -549,12 +550,16 @@ extension_live(const struct live_options *o)
 	l.model = model_new();
 	l.state = state_new(o->run_dir, l.config);
 	live_store_open(&l);
+	live_fence(&l);
 	if (open_parts(&l, &e) != 0) {
 		/* The supervisor tries again; nothing here can mend it. */
 		log_error("cannot start: %s", e.msg);
 		return 1;
 	}
 	start_handles(&l);
+	/* Nothing that a tenant wrote was looked at so far. */
+	if (sandbox_filter(SANDBOX_EXTENSION, &e) != 0)
+		log_warn("no filter of system calls: %s", e.msg);
 	child_ready(l.link);
 	push_soon(&l);
 	(void)uv_run(&l.loop, UV_RUN_DEFAULT);

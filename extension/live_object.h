@@ -126,6 +126,9 @@ void live_blame_changed(struct live *l);
 /* Everything is replaced. */
 void live_blame_abort(struct live *l);
 
+/* live_fence.c: before the first thread. */
+void live_fence(const struct live *l);
+
 /* live_careful.c */
 void live_careful_open(struct live *l);
 void live_careful_close(struct live *l);

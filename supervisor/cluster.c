@@ -78,7 +78,11 @@ static const struct process_handlers cluster_handlers = {
 	.on_push = on_cluster_push,
 };
 
-/* run_dir/bus/NAME and state/NAME belong to the extension alone. */
+/*
+ * run_dir/bus/NAME and state/NAME belong to the extension alone; what it makes
+ * there is our group's, so that the reader, which has no powers of root,
+ * reaches its sockets.
+ */
 static void
 make_folders(struct supervisor *s, const char *name)
 {
@@ -94,8 +98,8 @@ make_folders(struct supervisor *s, const char *name)
 			log_error("%s", e.msg);
 			continue;
 		}
-		if (chmod(path, 0750) != 0 ||
-		    (s->uid != 0 && chown(path, s->uid, getegid()) != 0))
+		if ((s->uid != 0 && chown(path, s->uid, getegid()) != 0) ||
+		    chmod(path, 02750) != 0)
 			log_error("%s: %s", path, strerror(errno));
 	}
 }

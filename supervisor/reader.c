@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "bus/message.h"
 #include "config/config.h"
 #include "docker/client.h"
@@ -301,6 +302,17 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 	return 0;
 }
 
+/* The owner of Docker's sockets needs no more than that. */
+static void
+become_modest(void)
+{
+	struct error e;
+
+	if (sandbox_drop_capabilities(&e) != 0 ||
+	    sandbox_filter(SANDBOX_READER, &e) != 0)
+		log_warn("more rights than needed: %s", e.msg);
+}
+
 int
 reader_main(const struct reader_options *o)
 {
@@ -313,6 +325,7 @@ reader_main(const struct reader_options *o)
 		return EXIT_BAD_CONFIG;
 	log_set_level((enum log_level)log_level_parse(r.config->log.level));
 	log_set_json(strcmp(r.config->log.format, "json") == 0);
+	become_modest();
 	must(uv_loop_init(&r.loop) == 0);
 	swarm_init(&r.swarm);
 	start_signal(&r, &r.sigterm, SIGTERM);

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "disk.h"
 #include "fetch.h"
 #include "folder.h"
@@ -568,6 +569,8 @@ worker_main(const struct agent_options *o)
 	w->poll_limit = (struct log_limit)LOG_LIMIT_INIT(1, 10000);
 	w->lock_fd = open("worker.lock", O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
 	must(uv_loop_init(&w->loop) == 0);
+	if (sandbox_filter(SANDBOX_AGENT, &e) != 0)
+		log_warn("no filter of system calls: %s", e.msg);
 	open_timers(w);
 	if (open_parts(w, &e) != 0) {
 		/* The keeper tries again; nginx is not touched by it. */
