@@ -119,7 +119,7 @@ want_secrets(struct judge *j)
 	size_t i;
 
 	for (i = 0; i < countof(ids); i++) {
-		if (claims_use(&j->a->labels, ids[i], &use))
+		if (labels_secret(&j->a->labels, ids[i], &use))
 			secret_use_copy(&use, vec_add(&j->wanted->list));
 	}
 }

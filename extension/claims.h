@@ -62,12 +62,6 @@ void claims_remark_differences(const struct claims *k, struct accepted *a);
 /* 0, or -1 with the finding: label 'id' names the secret 'name'. */
 int claims_check_secret(const struct claims *k, const struct service *s,
     enum label_id id, const char *name, struct finding *ret_error);
-/*
- * The secret that label 'id' (ssl_cert with its key, ssl_backend_ca,
- * basic_auth) refers to, or false; strings are borrowed from 'l'.
- */
-bool
-claims_use(const struct labels *l, enum label_id id, struct secret_use *ret);
 /* True if the name of an ssl_backend_ca is that of a Docker config. */
 bool claims_is_config(const struct model *m, const char *name);
 

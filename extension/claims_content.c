@@ -9,7 +9,7 @@
 #include <string.h>
 
 bool
-claims_use(const struct labels *l, enum label_id id, struct secret_use *ret)
+labels_secret(const struct labels *l, enum label_id id, struct secret_use *ret)
 {
 	switch (id) {
 	case LABEL_SSL_CERT:
@@ -102,7 +102,7 @@ take_last_good(struct judge *j, enum label_id id, const struct secret_fact *bad)
 	if (last == NULL)
 		return false;
 	fact = fact_of(j, last);
-	if (fact != NULL && fact->state != SECRET_GOOD)
+	if (fact != NULL && fact->state != SECRET_GOOD && !fact->kept)
 		return false;
 	if (claims_check_secret(j->k, j->s, LABEL_SSL_CERT, last->name, &f) !=
 		0 ||
@@ -134,7 +134,7 @@ judge_content(struct judge *j, enum label_id id)
 	struct secret_use use;
 	enum label_id at = id;
 
-	if (!claims_use(&j->a->labels, id, &use))
+	if (!labels_secret(&j->a->labels, id, &use))
 		return;
 	/* A key whose label did not parse is at fault itself. */
 	if (id == LABEL_SSL_CERT && use.key == NULL &&
@@ -145,11 +145,18 @@ judge_content(struct judge *j, enum label_id id)
 		return;
 	if (fact->in_key && use.key != NULL)
 		at = LABEL_SSL_KEY;
+	if (fact->state != SECRET_GOOD && fact->kept) {
+		char *reason _cleanup_free_ = xasprintf(
+		    "%s; what the proxies had before serves on", fact->reason);
+
+		remark(j, code_of(fact, id), at, reason);
+		return;
+	}
 	if (fact->state != SECRET_GOOD && id == LABEL_SSL_CERT &&
 	    take_last_good(j, at, fact)) {
-		(void)claims_use(&j->a->labels, id, &use);
+		(void)labels_secret(&j->a->labels, id, &use);
 		fact = fact_of(j, &use);
-		if (fact == NULL)
+		if (fact == NULL || fact->kept)
 			return;
 	}
 	if (fact->state != SECRET_GOOD) {

@@ -15,7 +15,7 @@
 #define POLLS_MAX 4096
 #define TICK_MS 500
 #define TOKEN_MAX 4096
-#define REPORT_MAX (256U * 1024)
+#define REPORT_MAX (8U * 1024 * 1024)
 
 struct poll {
 	struct http_exchange *x;

@@ -61,12 +61,14 @@ live_build(struct live *l)
 	struct routing_options o = {
 		.set_aside = &l->aside.verdicts,
 		.foreign_is_error = true,
+		.secrets = &l->secrets.book,
 	};
 
 	if (l->routing == NULL && l->whole && !l->careful.on) {
 		if (aside_refresh(&l->aside, l->model) > 0)
 			live_aside_changed(l);
 		l->routing = routing_build(l->config, l->model, &o);
+		live_secrets_learn(&l->secrets, l->routing);
 	}
 	return l->routing;
 }
@@ -88,6 +90,8 @@ live_render(struct live *l, const struct routing *r)
 		log_error("what was rendered is not what was meant: %s; the "
 			  "configuration before stays in force",
 		    e.msg);
+	else
+		live_secrets_manifest(r, &out->secrets);
 	return out;
 }
 
@@ -116,7 +120,10 @@ hash_structure(const struct rendered *r, char ret[SHA256_HEX_SIZE])
 static void
 deliver(struct live *l, struct rendered *r, const struct state_change *change)
 {
-	if (!state_take(l->state, r, change))
+	bool news = state_take(l->state, r, change);
+
+	live_store_soon(l);
+	if (!news)
 		return;
 	log_info("generation %llu (%s): %zu routes, %zu services rejected",
 	    (unsigned long long)state_generation(l->state),
@@ -127,7 +134,6 @@ deliver(struct live *l, struct rendered *r, const struct state_change *change)
 	    l->routing->routes.len,
 	    change->structure ? "structure" : "endpoints");
 	control_publish(l->control);
-	live_store_soon(l);
 }
 
 static void
@@ -337,6 +343,15 @@ check_converged(struct live *l, const struct proxy_news *news)
 	    (unsigned long long)generation, (double)(now - from) / 1e3);
 }
 
+/* What agents say of secrets can bring a service in, or set it aside. */
+static void
+check_secrets(struct live *l)
+{
+	if (live_secrets_refresh(&l->secrets, &l->proxies, clock_mono_ms()) &&
+	    l->whole)
+		live_changed(l);
+}
+
 static void
 on_report(void *arg, const struct proxy_news *news)
 {
@@ -361,6 +376,7 @@ on_report(void *arg, const struct proxy_news *news)
 		live_event(l, "proxy-error", "proxy %s: %s", p->id, p->error);
 	}
 	check_converged(l, news);
+	check_secrets(l);
 	live_blame_report(l, p);
 	push_soon(l);
 }
@@ -389,8 +405,10 @@ on_tick(uv_timer_t *timer)
 {
 	struct live *l = container_of(timer, struct live, tick);
 
-	if (proxies_tick(&l->proxies, clock_mono_ms(), on_silent, l))
+	if (proxies_tick(&l->proxies, clock_mono_ms(), on_silent, l)) {
+		check_secrets(l);
 		push_soon(l);
+	}
 	served_prune(&l->served, l->model);
 	live_blame_tick(l, clock_mono_ms());
 }
@@ -517,6 +535,7 @@ live_free(struct live *l)
 	worknote_free(l->note);
 	model_free(l->model);
 	proxies_fini(&l->proxies);
+	live_secrets_fini(&l->secrets);
 	state_free(l->state);
 	cluster_config_free(l->config);
 }

@@ -150,7 +150,8 @@ candidate_routing(struct live *l)
 	struct set_aside left_out = { .finding = { .offset = -1 } };
 	struct map aside = { 0 };
 	struct routing_options o = { .set_aside = &aside,
-		.foreign_is_error = true };
+		.foreign_is_error = true,
+		.secrets = &l->secrets.book };
 	struct routing *r;
 	struct map_entry *e;
 	size_t i;

@@ -28,7 +28,8 @@ work(void *arg)
 	struct set_aside left_out = { .finding = { .offset = -1 } };
 	struct map aside = { 0 };
 	struct routing_options o = { .set_aside = &aside,
-		.foreign_is_error = true };
+		.foreign_is_error = true,
+		.secrets = &l->secrets.book };
 	struct render_options how = { .live = true,
 		.secrets_dir = l->config->proxy.secrets_dir };
 	STR_AUTO(report, 256U * 1024 * 1024);

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "histogram.h"
 #include "live.h"
+#include "live_secrets.h"
 #include "loop/child_abi.h"
 #include "model/model.h"
 #include "odd.h"
@@ -60,6 +61,7 @@ struct live {
 	struct control *control; /* NULL with driver = none */
 	struct state *state;
 	struct proxies proxies;
+	struct live_secrets secrets;
 
 	struct model *model;
 	struct odd odd;

@@ -43,7 +43,8 @@ live_store(struct live *l, struct error *e)
 {
 	char *path _cleanup_free_ = aside_path(l);
 
-	if (state_store(l->state, e) != 0)
+	if (state_store(l->state, e) != 0 ||
+	    live_secrets_store(&l->secrets, e) != 0)
 		return -1;
 	if (!l->aside_changed)
 		return 0;
@@ -86,5 +87,7 @@ void
 live_store_open(struct live *l)
 {
 	load_aside(l);
+	live_secrets_init(
+	    &l->secrets, l->options->run_dir, l->config->cluster.name);
 	open_note(l);
 }

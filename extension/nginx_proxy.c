@@ -6,6 +6,28 @@
 /* An idle websocket is no dead one. */
 enum { WEBSOCKET_MS = 3600 * 1000 };
 
+void
+nginx_proxy_secret(struct emit *m, const struct nginx_context *x,
+    const struct labels *l, enum label_id which, bool key)
+{
+	char id[SECRET_ID_SIZE];
+	struct secret_use use;
+
+	must(labels_secret(l, which, &use));
+	if (!x->o->live) {
+		emit_file(m, x->secrets_dir,
+		    key && use.key != NULL ? use.key : use.name);
+		return;
+	}
+	secret_use_id(&use, id);
+	emit_text(m, "secrets/");
+	emit_id(m, id);
+	if (key && use.key != NULL)
+		emit_text(m, ".key");
+	else
+		emit_choice(m, use.kind == SECRET_PASSWORDS, ".txt", ".pem");
+}
+
 static void
 write_limits(struct emit *m, const struct nginx_context *x,
     const struct nginx_site *s, const struct route *r)
@@ -29,7 +51,7 @@ write_limits(struct emit *m, const struct nginx_context *x,
 	if (l->basic_auth != NULL) {
 		emit_line(m, "auth_basic \"Restricted\"");
 		emit_begin(m, "auth_basic_user_file ");
-		emit_file(m, x->secrets_dir, l->basic_auth);
+		nginx_proxy_secret(m, x, l, LABEL_BASIC_AUTH, false);
 		emit_end(m);
 	}
 	if (label_given(l, LABEL_RATE_LIMIT)) {
@@ -117,7 +139,7 @@ write_backend_tls(
 	emit_choice(m, l->grpc, "grpc", "proxy");
 	emit_text(m, "_ssl_trusted_certificate ");
 	if (l->ssl_backend_ca != NULL)
-		emit_file(m, x->secrets_dir, l->ssl_backend_ca);
+		nginx_proxy_secret(m, x, l, LABEL_SSL_BACKEND_CA, false);
 	else
 		emit_text(m, "/etc/ssl/certs/ca-certificates.crt");
 	emit_end(m);

@@ -2,6 +2,7 @@
 #include "nginx_server.h"
 
 #include "nginx_location.h"
+#include "nginx_proxy.h"
 
 #include <string.h>
 
@@ -60,11 +61,10 @@ write_certificate(
     struct emit *m, const struct nginx_context *x, const struct labels *l)
 {
 	emit_begin(m, "ssl_certificate ");
-	emit_file(m, x->secrets_dir, l->ssl_cert);
+	nginx_proxy_secret(m, x, l, LABEL_SSL_CERT, false);
 	emit_end(m);
 	emit_begin(m, "ssl_certificate_key ");
-	emit_file(
-	    m, x->secrets_dir, l->ssl_key != NULL ? l->ssl_key : l->ssl_cert);
+	nginx_proxy_secret(m, x, l, LABEL_SSL_CERT, true);
 	emit_end(m);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "secret_facts.h"
 
 #define ID_MAX 255
 
@@ -18,6 +19,7 @@ proxy_free(struct proxy *p)
 	free(p->agent);
 	free(p->engine);
 	free(p->error);
+	secret_facts_free(&p->secrets);
 	free(p);
 }
 
@@ -71,6 +73,9 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 			  json_string_value(json_object_get(j, "error"))) &&
 	    p->error != NULL;
 	p->alive = json_is_true(json_object_get(j, "alive"));
+	p->draining = json_is_true(json_object_get(j, "draining"));
+	secret_facts_free(&p->secrets);
+	secret_facts_decode(json_object_get(j, "secrets"), &p->secrets);
 	p->refused = state != NULL && strcmp(state, "refused") == 0;
 	p->asked_config[0] = '\0';
 	if (asked != NULL && sha256_is_hex(asked))
@@ -229,6 +234,42 @@ proxies_reloads(const struct proxies *p)
 	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;)
 		sum += ((const struct proxy *)e->value)->reloads;
 	return sum;
+}
+
+/* Not usable is worse than kept, and that is worse than good. */
+static int
+badness(const struct secret_fact *f)
+{
+	if (f->state == SECRET_GOOD)
+		return 0;
+	return f->kept ? 1 : f->state == SECRET_MISSING ? 2 : 3;
+}
+
+void
+proxies_secrets(const struct proxies *p, uint64_t now_ms, struct map *ret)
+{
+	struct map_entry *e, *s;
+	size_t i, k;
+
+	for (i = 0; (e = map_next(&p->by_id, &i)) != NULL;) {
+		const struct proxy *proxy = e->value;
+
+		if (proxy->draining ||
+		    now_ms - proxy->seen_ms >= PROXY_SILENT_MS)
+			continue;
+		for (k = 0; (s = map_next(&proxy->secrets, &k)) != NULL;) {
+			struct secret_fact *f = map_get(ret, s->key);
+
+			if (f != NULL && badness(f) >= badness(s->value))
+				continue;
+			if (f == NULL) {
+				f = xcalloc(1, sizeof(*f));
+				(void)map_set(ret, s->key, f);
+			}
+			secret_fact_fini(f);
+			secret_fact_copy(s->value, f);
+		}
+	}
 }
 
 static int

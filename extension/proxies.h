@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "crypto/secret.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,8 @@ struct proxy {
 	char applied_config[SHA256_HEX_SIZE];
 	uint64_t reloads;
 	uint64_t seen_ms;
+	bool draining;
+	struct map secrets; /* ID -> struct secret_fact *, owned */
 };
 
 struct proxies {
@@ -74,6 +77,11 @@ bool proxies_tick(struct proxies *p, uint64_t now_ms,
 /* Every live proxy serves 'config' (and there is one). */
 bool proxies_all_serve(const struct proxies *p, const char *config);
 uint64_t proxies_reloads(const struct proxies *p);
+/*
+ * What the proxies that were heard lately and are not leaving say of secrets,
+ * into 'ret' (ID -> struct secret_fact *, the caller's): of several the worst.
+ */
+void proxies_secrets(const struct proxies *p, uint64_t now_ms, struct map *ret);
 /* [{"cluster","id","applied","generation","alive","error",...},...] by ID */
 void proxies_json(const struct proxies *p, const char *cluster,
     uint64_t generation, struct str *out);

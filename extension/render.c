@@ -25,6 +25,7 @@ rendered_free(struct rendered *r)
 	vec_fini(&r->files);
 	free(r->listen_http);
 	free(r->listen_https);
+	free(r->secrets);
 	free(r);
 }
 

@@ -24,7 +24,9 @@ struct rendered {
 	VEC(struct rendered_file) files; /* by path */
 	/* Options behind the address of agent/default_*.conf; may be "". */
 	char *listen_http;
-	char *listen_https;	      /* NULL: nothing listens for TLS */
+	char *listen_https; /* NULL: nothing listens for TLS */
+	/* Live, by who rendered: what the manifest says of secrets, as JSON. */
+	char *secrets;
 	char config[SHA256_HEX_SIZE]; /* names the whole; see internals.md */
 };
 

@@ -267,7 +267,7 @@ take_uses(struct routing *r, const struct claims *k)
 
 	for (i = 0; i < r->accepted.len; i++)
 		for (n = 0; n < countof(ids); n++)
-			if (claims_use(
+			if (labels_secret(
 				&r->accepted.at[i]->labels, ids[n], &use))
 				add_use(r, &use, true);
 	for (i = 0; i < k->wanted.list.len; i++)

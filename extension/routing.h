@@ -78,6 +78,13 @@ struct rejected {
 	struct finding finding;
 };
 
+/*
+ * The secret that label 'id' (ssl_cert with its key, ssl_backend_ca,
+ * basic_auth) refers to, or false; strings are borrowed from 'l'.
+ */
+bool
+labels_secret(const struct labels *l, enum label_id id, struct secret_use *ret);
+
 struct routing_secret {
 	struct secret_use use; /* owned */
 	bool used;	       /* by an accepted service, and in its files */

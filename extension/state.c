@@ -75,8 +75,10 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	str_add(out, "],\n\"listen\":{\"http\":");
 	str_add_json(out, r->listen_http, strlen(r->listen_http));
 	str_add_member(out, "https", r->listen_https);
+	str_addf(
+	    out, "},\n\"secrets\":%s", r->secrets == NULL ? "[]" : r->secrets);
 	str_addf(out,
-	    "},\"settings\":{\"worker_shutdown_timeout_ms\":%llu,"
+	    ",\n\"settings\":{\"worker_shutdown_timeout_ms\":%llu,"
 	    "\"drain_delay_ms\":%llu,\"worker_processes\":%u}",
 	    (unsigned long long)c->nginx.worker_shutdown_timeout_ms,
 	    (unsigned long long)c->proxy.drain_delay_ms,
@@ -175,6 +177,7 @@ load(struct state *s)
 		return;
 	}
 	s->now = r;
+	r->secrets = json_dumps(json_object_get(j, "secrets"), 0);
 	s->stored = true;
 	build_manifest(s);
 }
@@ -210,11 +213,26 @@ state_free(struct state *s)
 
 /* ---- changes ---- */
 
+/* Agents see it with the next configuration. */
+static void
+take_secrets(struct state *s, struct rendered *r)
+{
+	if (r->secrets == NULL ||
+	    (s->now->secrets != NULL &&
+		strcmp(s->now->secrets, r->secrets) == 0))
+		return;
+	free(s->now->secrets);
+	s->now->secrets = steal(&r->secrets);
+	s->stored = false;
+	build_manifest(s);
+}
+
 bool
 state_take(
     struct state *s, struct rendered *r, const struct state_change *change)
 {
 	if (s->now != NULL && strcmp(s->now->config, r->config) == 0) {
+		take_secrets(s, r);
 		rendered_free(r);
 		return false;
 	}

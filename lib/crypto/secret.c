@@ -95,6 +95,19 @@ secret_fact_fini(struct secret_fact *f)
 	vec_fini(&f->names);
 }
 
+void
+secret_fact_copy(const struct secret_fact *from, struct secret_fact *ret)
+{
+	size_t i;
+
+	*ret = *from;
+	ret->reason = from->reason == NULL ? NULL : xstrdup(from->reason);
+	ret->remark = from->remark == NULL ? NULL : xstrdup(from->remark);
+	memset(&ret->names, 0, sizeof(ret->names));
+	for (i = 0; i < from->names.len; i++)
+		vec_push(&ret->names, xstrdup(from->names.at[i]));
+}
+
 static bool
 same_text(const char *a, const char *b)
 {
@@ -106,9 +119,9 @@ secret_fact_same(const struct secret_fact *a, const struct secret_fact *b)
 {
 	size_t i;
 
-	if (a->state != b->state || a->in_key != b->in_key ||
-	    a->all_names != b->all_names || a->names.len != b->names.len ||
-	    !same_text(a->reason, b->reason) ||
+	if (a->state != b->state || a->kept != b->kept ||
+	    a->in_key != b->in_key || a->all_names != b->all_names ||
+	    a->names.len != b->names.len || !same_text(a->reason, b->reason) ||
 	    !same_text(a->remark, b->remark))
 		return false;
 	for (i = 0; i < a->names.len; i++)

@@ -55,9 +55,12 @@ struct secret_fact {
 	bool in_key;	/* the reason is about the key */
 	bool expired;	/* bad for this reason only */
 	bool all_names; /* 'names' are all that there are */
+	/* Not good, but proxies serve on with what they had: by them only. */
+	bool kept;
 	VEC(char *) names;
 };
 void secret_fact_fini(struct secret_fact *f);
+void secret_fact_copy(const struct secret_fact *from, struct secret_fact *ret);
 bool secret_fact_same(const struct secret_fact *a, const struct secret_fact *b);
 
 /* The content of a file, once read. */

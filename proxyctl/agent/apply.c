@@ -242,6 +242,11 @@ step_check(struct apply *a)
 	struct error e;
 	bool status = folder_uses_status(a->setup.folder, a->manifest);
 
+	if (secrets_fill(a->setup.secrets, a->manifest, &e) != 0) {
+		finish(a, a->manifest->check ? APPLY_FAILED : APPLY_LACKING,
+		    e.msg);
+		return;
+	}
 	a->fragments =
 	    engine_nginx_fragments(a->setup.options, a->manifest, status);
 	a->scratch =

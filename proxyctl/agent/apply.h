@@ -12,6 +12,7 @@
 #include "manifest.h"
 #include "options.h"
 #include "proof.h"
+#include "secrets.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,8 @@ enum apply_outcome {
 	APPLY_APPLIED,
 	APPLY_REFUSED,
 	APPLY_FAILED,
+	/* Something that it uses as a secret is no good: not tried. */
+	APPLY_LACKING,
 	APPLY_ACCEPTED
 };
 
@@ -48,6 +51,7 @@ struct apply_setup {
 	struct folder *folder;
 	struct fetch *fetch;
 	struct proof *proof;
+	struct secrets *secrets;
 	const int *fds; /* listening sockets, for the check */
 	int fd_count;
 	/* Asks the keeper; apply_on_reloaded() follows. */

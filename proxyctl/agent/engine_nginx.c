@@ -263,6 +263,23 @@ add_all(struct fragments *f, const struct agent_options *o,
 	add_listen(f, "listen_status", o->status_listen, NULL);
 }
 
+/* Secrets are as much the agent's as its own files are. */
+static void
+add_copies(struct fragments *f, const struct manifest *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->copies.len; i++) {
+		const struct manifest_copy *c = &m->copies.at[i];
+		struct fragment *a = vec_add(&f->list);
+
+		memcpy(a->path, c->path, sizeof(a->path));
+		a->text = xmemdup0(c->bytes, c->len);
+		a->len = c->len;
+		a->mode = c->mode;
+	}
+}
+
 static void
 clear(struct fragments *f)
 {
@@ -278,7 +295,7 @@ engine_nginx_fragments(
     const struct agent_options *o, const struct manifest *m, bool status)
 {
 	struct fragments *f = xcalloc(1, sizeof(*f));
-	STR_AUTO(all, FRAGMENT_MAX * 8);
+	STR_AUTO(all, FRAGMENT_MAX * 8 + MANIFEST_MAX_SECRETS * 512);
 	char hash[SHA256_HEX_SIZE];
 	size_t i;
 
@@ -286,10 +303,16 @@ engine_nginx_fragments(
 	add_all(f, o, m, status);
 	for (i = 0; i < f->list.len; i++)
 		str_addn(&all, f->list.at[i].text, f->list.at[i].len);
+	for (i = 0; i < m->copies.len; i++) {
+		sha256_hex(m->copies.at[i].bytes, m->copies.at[i].len, hash);
+		str_addf(&all, "%s %s\n", m->copies.at[i].path, hash);
+	}
+	must(!all.overflow);
 	sha256_hex(all.p, all.len, hash);
 	clear(f);
 	(void)snprintf(f->proof, sizeof(f->proof), "%s %.16s", m->config, hash);
 	add_all(f, o, m, status);
+	add_copies(f, m);
 	return f;
 }
 

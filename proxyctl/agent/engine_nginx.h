@@ -50,6 +50,7 @@ struct fragment {
 	char path[64];
 	char *text;
 	size_t len;
+	mode_t mode; /* 0: 0644 */
 };
 
 struct fragments {

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "secrets.h"
 
 static const char *const folders[] = { "blobs", "gen", "tmp", "temp" };
 
@@ -104,6 +105,8 @@ verify(const char *path, const struct manifest_file *file, struct error *e)
 struct manifest *
 folder_load(const struct folder *f, uint64_t number, struct error *e)
 {
+	char *folder _cleanup_free_ =
+	    xasprintf("%s/gen/%" PRIu64, f->dir, number);
 	char *path _cleanup_free_ =
 	    xasprintf("%s/gen/%" PRIu64 "/manifest.json", f->dir, number);
 	STR_AUTO(text, MANIFEST_MAX_SIZE);
@@ -124,6 +127,7 @@ folder_load(const struct folder *f, uint64_t number, struct error *e)
 			return NULL;
 		}
 	}
+	secrets_load(m, folder);
 	return m;
 }
 
@@ -168,13 +172,13 @@ folder_has_blob(struct folder *f, const struct manifest_file *file)
 
 /* Writes a new file; what is left of a failed one is removed. */
 static int
-write_new(
-    const char *path, const void *bytes, size_t len, bool sync, struct error *e)
+write_new(const char *path, const void *bytes, size_t len, mode_t mode,
+    bool sync, struct error *e)
 {
 	const char *p = bytes;
 	int saved,
 	    fd _cleanup_close_ = open(path,
-		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 
 	if (fd < 0)
 		return error_errno(e, errno, "%s", path);
@@ -213,7 +217,7 @@ folder_put_blob(struct folder *f, const struct manifest_file *file,
 		return error_set(e, EBADMSG,
 		    "%s: what the server sent is damaged (SHA-256 differs)",
 		    file->path);
-	if (write_new(tmp, bytes, len, sync, e) != 0)
+	if (write_new(tmp, bytes, len, 0644, sync, e) != 0)
 		return -1;
 	if (rename(tmp, path) != 0) {
 		int saved = errno;
@@ -300,6 +304,12 @@ fill(const struct folder *f, const struct manifest *m,
 		if (fs_mkdirs(path, 0755, e) != 0)
 			return -1;
 	}
+	if (m->copies.len > 0) {
+		char *path _cleanup_free_ = xasprintf("%s/secrets", scratch);
+
+		if (fs_mkdirs(path, 0711, e) != 0)
+			return -1;
+	}
 	if (link_files(f, m, scratch, e) != 0)
 		return -1;
 	for (i = 0; i < fragments->list.len; i++) {
@@ -307,11 +317,12 @@ fill(const struct folder *f, const struct manifest *m,
 		char *path _cleanup_free_ =
 		    xasprintf("%s/%s", scratch, a->path);
 
-		if (write_new(path, a->text, a->len, false, e) != 0)
+		if (write_new(path, a->text, a->len,
+			a->mode == 0 ? 0644 : a->mode, false, e) != 0)
 			return -1;
 	}
 	/* Last: a generation without it is none. */
-	return write_new(manifest, m->text, m->len, false, e);
+	return write_new(manifest, m->text, m->len, 0644, false, e);
 }
 
 void
@@ -400,7 +411,8 @@ folder_switch(struct folder *f, uint64_t number, const struct manifest *m,
 	size_t i;
 
 	if (point_into_current(f, "agent", 5, e) != 0 ||
-	    point_into_current(f, "manifest.json", 13, e) != 0)
+	    point_into_current(f, "manifest.json", 13, e) != 0 ||
+	    (m->copies.len > 0 && point_into_current(f, "secrets", 7, e) != 0))
 		return -1;
 	for (i = 0; i < m->files.len; i++) {
 		const char *path = m->files.at[i].path;

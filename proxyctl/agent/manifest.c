@@ -17,8 +17,8 @@
 /* What the agent itself keeps in its folder. */
 static const char *const reserved[] = { "agent", "agent.sock", "blobs",
 	"current", "draining", "gen", "internal.sock", "lock", "manifest.json",
-	"nginx.pid", "pass.sock", "proxy_id", "temp", "tls.sock", "tmp",
-	"worker.lock" };
+	"nginx.pid", "pass.sock", "proxy_id", "secrets", "temp", "tls.sock",
+	"tmp", "worker.lock" };
 
 static bool
 segment_ok(const char *s, size_t len)
@@ -136,6 +136,54 @@ decode_files(struct manifest *m, const json_t *list, struct error *e)
 	return 0;
 }
 
+static bool
+id_ok(const char *id)
+{
+	return strlen(id) == SECRET_ID_SIZE - 1 &&
+	    strspn(id, "0123456789abcdef") == SECRET_ID_SIZE - 1;
+}
+
+static int
+decode_secret(struct manifest *m, json_t *o, struct error *e)
+{
+	const char *id, *kind, *name;
+	const char *key = json_string_value(json_object_get(o, "key"));
+	struct manifest_secret *s;
+	int used, number;
+
+	if (json_unpack(o, "{s:s,s:s,s:s,s:b}", "id", &id, "kind", &kind,
+		"name", &name, "used", &used) != 0)
+		return error_set(
+		    e, EPROTO, "a secret without id, kind, name and used");
+	number = secret_kind_parse(kind);
+	if (!id_ok(id) || number < 0 || !secret_name_ok(name) ||
+	    (key != NULL && !secret_name_ok(key)))
+		return error_set(e, EPROTO, "a secret that is not allowed");
+	s = vec_add(&m->secrets);
+	memcpy(s->id, id, sizeof(s->id));
+	s->used = used;
+	s->use.kind = (enum secret_kind)number;
+	s->use.name = xstrdup(name);
+	s->use.key = key == NULL ? NULL : xstrdup(key);
+	return 0;
+}
+
+/* Not there in manifests of older extensions, which refer to none. */
+static int
+decode_secrets(struct manifest *m, const json_t *list, struct error *e)
+{
+	size_t i;
+
+	if (json_array_size(list) > MANIFEST_MAX_SECRETS)
+		return error_set(
+		    e, EPROTO, "more than %d secrets", MANIFEST_MAX_SECRETS);
+	for (i = 0; i < json_array_size(list); i++) {
+		if (decode_secret(m, json_array_get(list, i), e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 decode_listen(struct manifest *m, const json_t *listen, struct error *e)
 {
@@ -196,6 +244,8 @@ decode_root(struct manifest *m, json_t *root, struct error *e)
 	decode_settings(m, json_object_get(root, "settings"));
 	if (decode_listen(m, json_object_get(root, "listen"), e) != 0)
 		return -1;
+	if (decode_secrets(m, json_object_get(root, "secrets"), e) != 0)
+		return -1;
 	return decode_files(m, json_object_get(root, "files"), e);
 }
 
@@ -251,6 +301,32 @@ manifest_builtin(const char *cluster, const char *conf)
 }
 
 void
+manifest_drop_copies(struct manifest *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->copies.len; i++) {
+		explicit_bzero(m->copies.at[i].bytes, m->copies.at[i].len);
+		free(m->copies.at[i].bytes);
+	}
+	m->copies.len = 0;
+}
+
+static int
+by_copy_path(const void *a, const void *b)
+{
+	const struct manifest_copy *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+void
+manifest_sort_copies(struct manifest *m)
+{
+	vec_sort(&m->copies, by_copy_path);
+}
+
+void
 manifest_free(struct manifest *m)
 {
 	size_t i;
@@ -260,6 +336,11 @@ manifest_free(struct manifest *m)
 	for (i = 0; i < m->files.len; i++)
 		free(m->files.at[i].path);
 	vec_fini(&m->files);
+	for (i = 0; i < m->secrets.len; i++)
+		secret_use_fini(&m->secrets.at[i].use);
+	vec_fini(&m->secrets);
+	manifest_drop_copies(m);
+	vec_fini(&m->copies);
 	free(m->cluster);
 	free(m->engine);
 	free(m->listen_http);

@@ -8,12 +8,14 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "base/vec.h"
+#include "crypto/secret.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define MANIFEST_MAX_FILES 20000
+#define MANIFEST_MAX_SECRETS 20000
 #define MANIFEST_MAX_FILE_SIZE (16U * 1024 * 1024)
 #define MANIFEST_MAX_SIZE (8U * 1024 * 1024)
 #define MANIFEST_MAX_PATH 255
@@ -24,12 +26,29 @@ struct manifest_file {
 	uint64_t size;
 };
 
+/* Something that the files refer to as secrets/ID.pem, .key or .txt. */
+struct manifest_secret {
+	char id[SECRET_ID_SIZE];
+	struct secret_use use;
+	bool used; /* false: only to be judged and reported */
+};
+
+/* A file of a secret as it is installed; not in the manifest's text. */
+struct manifest_copy {
+	char path[64]; /* "secrets/ID.pem" */
+	char *bytes;
+	size_t len;
+	mode_t mode;
+};
+
 struct manifest {
 	char *cluster;
 	char *engine;
 	uint64_t generation;
 	char config[SHA256_HEX_SIZE];
 	VEC(struct manifest_file) files;
+	VEC(struct manifest_secret) secrets;
+	VEC(struct manifest_copy) copies; /* by path; see secrets.h */
 	char *listen_http;	 /* options of the default listen; never NULL */
 	char *listen_https;	 /* NULL: nothing listens for TLS */
 	uint64_t drain_delay_ms; /* UINT64_MAX: not said */
@@ -46,6 +65,8 @@ manifest_decode(const char *text, size_t len, struct error *e) _warn_unused_;
 /* The one that stands for "no configuration yet": 'conf' as nginx.conf. */
 struct manifest *manifest_builtin(const char *cluster, const char *conf);
 void manifest_free(struct manifest *m);
+void manifest_drop_copies(struct manifest *m);
+void manifest_sort_copies(struct manifest *m);
 /* Relative, [A-Za-z0-9._-] between single slashes, no name of the agent's. */
 bool manifest_path_ok(const char *path);
 

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/version.h"
+#include "secrets.h"
 
 static const char *const outcomes[] = {
 	[APPLY_APPLIED] = "applied",
 	[APPLY_REFUSED] = "refused",
 	[APPLY_FAILED] = "failed",
+	[APPLY_LACKING] = "lacking",
 	[APPLY_ACCEPTED] = "accepted",
 };
 
@@ -50,6 +52,8 @@ report_encode(const struct report *r, struct str *ret)
 	else
 		str_add(ret, "null");
 	str_add_member(ret, "path", "structure");
+	if (r->secrets != NULL)
+		secrets_report(r->secrets, ret);
 	str_addf(ret,
 	    ",\"reloads\":%" PRIu64 ",\"timing\":{\"fetched_us\":%" PRIu64
 	    ",\"checked_us\":%" PRIu64 ",\"live_us\":%" PRIu64

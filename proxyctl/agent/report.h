@@ -21,6 +21,7 @@ struct report {
 	/* In force; NULL or built in: nothing of the extension's. */
 	const struct manifest *in_force;
 	uint64_t reloads;
+	const struct secrets *secrets; /* NULL: nothing to tell yet */
 };
 
 /* The verdict on a manifest that was only to be checked. */

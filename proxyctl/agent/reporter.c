@@ -15,7 +15,8 @@
 #define REPORT_MS 10000
 #define VERSION_MS 5000
 #define WORDS_MAX (16 * 1024)
-#define REPORT_MAX (128 * 1024)
+/* What an extension takes; secrets are what can make it long. */
+#define REPORT_MAX (8U * 1024 * 1024)
 
 struct reporter {
 	uv_loop_t *loop;
@@ -128,6 +129,12 @@ void
 reporter_set_in_force(struct reporter *r, const struct manifest *m)
 {
 	r->report.in_force = m;
+}
+
+void
+reporter_set_secrets(struct reporter *r, const struct secrets *s)
+{
+	r->report.secrets = s;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "link.h"
 #include "manifest.h"
 #include "options.h"
+#include "secrets.h"
 
 struct reporter;
 
@@ -23,6 +24,7 @@ void reporter_set_nginx(struct reporter *r, const struct link_message *nginx);
 void reporter_set_draining(struct reporter *r);
 /* 'm' is borrowed until the next call. */
 void reporter_set_in_force(struct reporter *r, const struct manifest *m);
+void reporter_set_secrets(struct reporter *r, const struct secrets *s);
 /* 'words' "" where there is nothing to say. */
 void reporter_set_attempt(struct reporter *r, enum apply_outcome outcome,
     const struct manifest *m, const char *words,

@@ -32,6 +32,7 @@
 #include "loop/lines.h"
 #include "proof.h"
 #include "reporter.h"
+#include "secrets.h"
 #include "sockets.h"
 #include "startup.h"
 
@@ -53,6 +54,7 @@ struct worker {
 	struct proof *proof;
 	struct apply *apply;
 	struct reporter *reporter;
+	struct secrets *secrets;
 	int lock_fd;
 	int fds[SOCKET_ROLES];
 	int fd_count;
@@ -155,6 +157,7 @@ on_failed(struct worker *w, const struct apply_result *r)
 	log_error("generation %" PRIu64 " failed: %s; again in %" PRIu64
 		  " ms, the one before stays in force",
 	    r->manifest->generation, r->words, delay);
+	secrets_doubt(w->secrets);
 	must(uv_timer_start(&w->retry_timer, on_retry, delay, 0) == 0);
 }
 
@@ -192,6 +195,12 @@ on_apply_done(void *arg, const struct apply_result *r)
 		    r->manifest->generation, r->words);
 		manifest_free(r->manifest);
 		break;
+	case APPLY_LACKING:
+		log_error("generation %" PRIu64 " is not tried: %s; the one "
+			  "before stays in force",
+		    r->manifest->generation, r->words);
+		manifest_free(r->manifest);
+		break;
 	case APPLY_FAILED:
 		on_failed(w, r);
 		manifest_free(r->manifest);
@@ -206,12 +215,13 @@ on_apply_done(void *arg, const struct apply_result *r)
 
 /* The same bytes and settings are in force already: nothing to do. */
 static bool
-is_in_force(struct worker *w, const struct manifest *m)
+is_in_force(struct worker *w, struct manifest *m)
 {
 	struct fragments *now, *then;
 	bool same;
 
-	if (strcmp(m->config, w->in_force->config) != 0)
+	if (strcmp(m->config, w->in_force->config) != 0 ||
+	    secrets_fill(w->secrets, m, NULL) != 0)
 		return false;
 	now = engine_nginx_fragments(
 	    w->options, w->in_force, folder_uses_status(&w->folder, m));
@@ -226,8 +236,10 @@ is_in_force(struct worker *w, const struct manifest *m)
 static void
 on_manifest(struct worker *w, struct manifest *m)
 {
-	if (!m->check)
+	if (!m->check) {
 		(void)uv_timer_stop(&w->retry_timer);
+		secrets_want(w->secrets, m);
+	}
 	if (m->check || !is_in_force(w, m)) {
 		log_debug("generation %" PRIu64 " (%.12s) asked for",
 		    m->generation, m->config);
@@ -239,6 +251,31 @@ on_manifest(struct worker *w, struct manifest *m)
 	set_in_force(w, m);
 	reporter_send(w->reporter);
 	poll_later(w, AFTER_SHORT_MS);
+}
+
+/* A file of a secret is another one: perhaps that of what is in force. */
+static void
+on_secrets(void *arg)
+{
+	struct worker *w = arg;
+	struct manifest *m;
+
+	/* It is told again. */
+	if (w->closing || !w->polling || apply_busy(w->apply))
+		return;
+	if (secrets_refresh(w->secrets))
+		reporter_send(w->reporter);
+	m = manifest_decode(w->in_force->text, w->in_force->len, NULL);
+	must(m != NULL);
+	if (m->builtin || secrets_fill(w->secrets, m, NULL) != 0 ||
+	    is_in_force(w, m)) {
+		manifest_free(m);
+		return;
+	}
+	log_info("a secret was replaced");
+	fetch_poll_cancel(w->fetch);
+	(void)uv_timer_stop(&w->poll_timer);
+	apply_start(w->apply, m);
 }
 
 static void
@@ -454,6 +491,7 @@ begin(struct worker *w)
 		return;
 	}
 	set_in_force(w, m);
+	secrets_want(w->secrets, m);
 	reporter_set_attempt(
 	    w->reporter, APPLY_APPLIED, m, "", &(struct apply_timing){ 0 });
 	tell_keeper(w, &(struct link_message){ .type = LINK_START });
@@ -505,6 +543,7 @@ stop(struct worker *w)
 	for (i = 0; i < countof(timers); i++)
 		uv_close((uv_handle_t *)timers[i], on_timer_closed);
 	reporter_close(w->reporter, NULL, NULL);
+	secrets_close(w->secrets, NULL, NULL);
 	apply_close(w->apply, NULL, NULL);
 	proof_close(w->proof, NULL, NULL);
 	fetch_close(w->fetch, NULL, NULL);
@@ -536,7 +575,10 @@ open_parts(struct worker *w, struct error *e)
 	if (w->link == NULL)
 		return -1;
 	w->reporter = reporter_new(&w->loop, w->options, w->fetch);
+	w->secrets = secrets_new(&w->loop, w->options, on_secrets, w);
+	reporter_set_secrets(w->reporter, w->secrets);
 	setup.fetch = w->fetch;
+	setup.secrets = w->secrets;
 	setup.proof = w->proof;
 	w->apply = apply_new(&setup);
 	return 0;

@@ -6,10 +6,13 @@
     witness.check()
 
 One-shot connections by default: each request on a connection of its own.
-keepalive=True uses one connection per thread for as long as it lasts.
+keepalive=True uses one connection per thread for as long as it lasts;
+tls=True asks over TLS, with the host as SNI.
 """
 
 import http.client
+import socket
+import ssl
 import threading
 import time
 
@@ -37,12 +40,12 @@ class Witness:
 
     def __init__(self, where, host="localhost", target="/", threads=2,
                  rate=100.0, allowed=(200,), expect=None, keepalive=False,
-                 timeout=10.0):
+                 timeout=10.0, tls=False):
         self.address, port = where.rsplit(":", 1)
         self.port = int(port)
         self.host, self.target = host, target
         self.allowed, self.expect = allowed, expect
-        self.keepalive, self.timeout = keepalive, timeout
+        self.keepalive, self.timeout, self.tls = keepalive, timeout, tls
         self.pause = threads / rate
         self.count = 0
         self.failures = []
@@ -86,8 +89,17 @@ class Witness:
         self.stop()
 
     def _connect(self):
-        return http.client.HTTPConnection(
+        connection = http.client.HTTPConnection(
             self.address, self.port, timeout=self.timeout)
+        if self.tls:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            connection.sock = context.wrap_socket(
+                socket.create_connection((self.address, self.port),
+                                         self.timeout),
+                server_hostname=self.host)
+        return connection
 
     def _ask(self, connection):
         try:
@@ -115,8 +127,13 @@ class Witness:
     def _run(self):
         connection = None
         while not self._stop.is_set():
-            if connection is None:
-                connection = self._connect()
+            try:
+                if connection is None:
+                    connection = self._connect()
+            except OSError as error:
+                self._note(Answer(0, "", repr(error)))
+                self._stop.wait(self.pause)
+                continue
             answer = self._ask(connection)
             if not self.keepalive or answer.status == 0:
                 connection.close()

@@ -1,0 +1,21 @@
+/*
+ * What agents say about secrets, as JSON: in their reports, and remembered by
+ * the extension across its own restarts.
+ */
+#ifndef EXTENSION_SECRET_FACTS_H
+#define EXTENSION_SECRET_FACTS_H
+
+#include "base/map.h"
+#include "base/str.h"
+#include "crypto/secret.h"
+
+struct json_t;
+
+/* Adds the facts of a list (a json_t) by their IDs; odd ones are left out. */
+void secret_facts_decode(const struct json_t *list, struct map *ret);
+/* [{"id","state",...},...] by ID; what secret_facts_decode() reads. */
+void secret_facts_encode(const struct map *facts, struct str *out);
+bool secret_facts_same(const struct map *a, const struct map *b);
+void secret_facts_free(struct map *facts);
+
+#endif

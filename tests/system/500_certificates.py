@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+"""Certificates through the whole system: nobody but the agents can read them,
+and a bad one costs its own service at most."""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+
+import bulkhead
+import cases
+import engine
+import procs
+import tap
+import witness
+from bulkhead import SOON, lb
+
+fake = engine.FakeSwarm("--task-delay", "100ms")
+system = bulkhead.System(fake.socket)
+folder = procs.TempDir("bh-secrets-")
+keys = procs.TempDir("bh-pki-")
+pki = cases.Pki(keys.path)
+
+
+def put(name, content):
+    """The file of a secret, as an operator replaces it."""
+    with open(folder.join(name + ".new"), "wb") as out:
+        out.write(content)
+    os.rename(folder.join(name + ".new"), folder.join(name))
+
+
+def secret(name, content=None):
+    """A secret that Docker knows, with its file where there is content."""
+    answer = fake.api("POST", "/secrets/create", {
+        "Name": name, "Labels": {},
+        "Data": base64.b64encode(b"not told anyway").decode()})
+    if answer.status != 201:
+        raise AssertionError("secret %s: %r" % (name, answer))
+    if content is not None:
+        put(name, content)
+
+
+def remove_secret(name):
+    answer = fake.api("DELETE", "/secrets/" + name)
+    if answer.status != 204:
+        raise AssertionError("removal of %s: %r" % (name, answer))
+
+
+def finger(pem):
+    """Of the first certificate in a PEM."""
+    text = re.search(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE"
+                     rb"-----", pem, re.S).group().decode()
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(text)).hexdigest()
+
+
+def served(host, index=0, alpn=()):
+    """(fingerprint, chosen protocol) of a handshake; None: refused."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    port = system.clusters["blue"].ssl_port + index
+    try:
+        with socket.create_connection(("127.0.0.1", port), 10) as raw:
+            with context.wrap_socket(raw, server_hostname=host) as tls:
+                return (hashlib.sha256(tls.getpeercert(True)).hexdigest(),
+                        tls.selected_alpn_protocol())
+    except (ssl.SSLError, ConnectionError):
+        return None
+
+
+def wait_certificate(host, pem):
+    """Both proxies show the certificate."""
+    wanted = finger(pem)
+    procs.wait_for(lambda: all((served(host, i) or ("",))[0] == wanted
+                               for i in range(2)),
+                   SOON, "the certificate of " + host, 0.02)
+
+
+def wait_code(service, code):
+    return procs.wait_for(
+        lambda: system.services()[service].get("code") == code, SOON,
+        "%s to be %s" % (service, code), 0.02)
+
+
+def remarks(service):
+    report = system.ask("/v1/explain?q=" + service)
+    return str(report)
+
+
+def masters():
+    return sorted(int(open(os.path.join(system.run_dir, "proxies", d,
+                                        "nginx.pid")).read())
+                  for d in os.listdir(os.path.join(system.run_dir, "proxies")))
+
+
+def reloads():
+    return system.detail("blue")["reloads"]
+
+
+def marker(name):
+    """A harmless change that comes after everything before it."""
+    fake.create_service(name, networks=["front"],
+                        labels=lb(name + ".example"))
+    system.wait_served("blue", name + ".example")
+
+
+first = pki.secret("pem:a.example")
+second = pki.own("a.example", "-newkey", "rsa:2048")
+third = pki.own("a.example", "-newkey", "ec", "-pkeyopt",
+                "ec_paramgen_curve:P-384")
+
+
+@tap.test
+def a_certificate_is_served_over_http1_and_http2():
+    secret("a-v1", first)
+    fake.create_service("a", networks=["front"], replicas=2,
+                        labels=lb("a.example", ssl_cert="a-v1"))
+    wait_certificate("a.example", first)
+    tap.equal(served("a.example", alpn=["h2", "http/1.1"])[1], "h2")
+    tap.equal(served("a.example", alpn=["http/1.1"])[1], "http/1.1")
+    tap.equal(served("b.example"), None, "an SNI of nobody")
+    system.wait_served("blue", "a.example")
+
+
+@tap.test
+def a_new_secret_under_the_label_is_served_without_a_restart_or_a_failure():
+    secret("a-v2", second)
+    before, count = masters(), reloads()
+    watch = witness.Witness(
+        "127.0.0.1:%d" % system.clusters["blue"].ssl_port, host="a.example",
+        tls=True).start()
+    watch.wait_count(20)
+    fake.set_label("a", "com.docker.lb.ssl_cert", "a-v2")
+    wait_certificate("a.example", second)
+    watch.wait_count(50)
+    watch.stop().check()
+    tap.equal(masters(), before, "nginx")
+    tap.equal(reloads() - count, 2, "one reload of each proxy")
+
+
+@tap.test
+def new_content_under_the_same_name_is_served_too():
+    before, generation = masters(), system.generation("blue")
+    watch = witness.Witness(
+        "127.0.0.1:%d" % system.clusters["blue"].ssl_port, host="a.example",
+        tls=True).start()
+    watch.wait_count(20)
+    put("a-v2", third)
+    wait_certificate("a.example", third)
+    watch.wait_count(50)
+    watch.stop().check()
+    tap.equal(masters(), before, "nginx")
+    tap.equal(system.generation("blue"), generation, "generation")
+
+
+@tap.test
+def bad_content_leaves_the_last_good_one_in_force_and_is_told():
+    put("a-v2", b"noise")
+    procs.wait_for(lambda: "no PEM certificate" in remarks("a"), SOON,
+                   "the remark")
+    tap.ok("bad-certificate" in remarks("a"), remarks("a"))
+    tap.equal(system.services()["a"]["state"], "accepted")
+    marker("after-noise")
+    tap.equal(served("a.example")[0], finger(third))
+
+
+@tap.test
+def a_killed_nginx_comes_back_with_it():
+    before = masters()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    procs.wait_for(lambda: len(masters()) == 2 and
+                   not set(masters()) & set(before), SOON, "new masters")
+    wait_certificate("a.example", third)
+    put("a-v2", third)
+    procs.wait_for(lambda: "no PEM certificate" not in remarks("a"), SOON,
+                   "the remark to go")
+
+
+@tap.test
+def a_label_that_names_a_bad_secret_leaves_the_last_good_one_in_force():
+    secret("a-bad", pki.secret("cert:a.example"))
+    fake.set_label("a", "com.docker.lb.ssl_cert", "a-bad")
+    procs.wait_for(lambda: "a-bad" in remarks("a") and
+                   "a-v2" in remarks("a"), SOON, "the remark")
+    tap.equal(system.services()["a"]["state"], "accepted")
+    marker("after-bad")
+    wait_certificate("a.example", third)
+    put("a-bad", second)
+    wait_certificate("a.example", second)
+
+
+@tap.test
+def a_new_service_with_a_bad_or_missing_secret_waits_and_others_go_on():
+    secret("c-cert")
+    fake.create_service("c", networks=["front"],
+                        labels=lb("c.example", ssl_cert="c-cert"))
+    wait_code("c", "no-such-secret")
+    marker("beside-c")
+    tap.equal(served("c.example"), None)
+    put("c-cert", pki.secret("expired:c.example"))
+    wait_code("c", "bad-certificate")
+    tap.ok("expired" in system.services()["c"]["reason"])
+    marker("still-beside-c")
+    put("c-cert", pki.secret("pem:c.example"))
+    wait_certificate("c.example", pki.secret("pem:c.example"))
+
+
+@tap.test
+def a_restarted_extension_knows_what_was_bad_and_reloads_nothing():
+    secret("d-cert")
+    fake.create_service("d", networks=["front"],
+                        labels=lb("d.example", ssl_cert="d-cert"))
+    wait_code("d", "no-such-secret")
+    marker("before-restart")
+    count, generation = reloads(), system.generation("blue")
+    pid = system.cluster_status("blue")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    procs.wait_for(lambda: system.cluster_status("blue")["pid"]
+                   not in (0, None, pid), SOON, "a new extension")
+    wait_code("d", "no-such-secret")
+    system.wait_applied("blue")
+    tap.equal(reloads(), count, "reloads")
+    tap.equal(system.generation("blue"), generation, "generation")
+    fake.remove_service("d")
+
+
+@tap.test
+def a_secret_that_docker_no_longer_has_is_out_of_force():
+    remove_secret("c-cert")
+    wait_code("c", "no-such-secret")
+    procs.wait_for(lambda: served("c.example") is None and
+                   served("c.example", 1) is None, SOON, "no certificate")
+    wait_certificate("a.example", second)
+
+
+@tap.test
+def passwords_and_authorities_reach_the_proxies_as_well():
+    secret("logins", b"u:{PLAIN}p\n")
+    secret("our-ca", pki.secret("ca"))
+    fake.create_service("e", networks=["front"], labels=lb(
+        "e.example", basic_auth="logins"))
+    system.wait_served("blue", "e.example", want=401)
+    answer = system.get("blue", "e.example",
+                        headers={"Authorization": "Basic dTpw"})
+    tap.equal(answer.status, 200)
+    put("logins", b"u:{PLAIN}q\n")
+    procs.wait_for(lambda: system.get(
+        "blue", "e.example", headers={"Authorization": "Basic dTpw"}
+    ).status == 401, SOON, "the new password")
+
+
+@tap.test
+def copies_of_keys_are_for_the_agent_only():
+    modes = set()
+    for base, _, files in os.walk(os.path.join(system.run_dir, "proxies")):
+        if os.path.basename(base) == "secrets":
+            modes |= {(f[-4:], oct(os.stat(os.path.join(base, f)).st_mode
+                                   & 0o777)) for f in files}
+    tap.equal({m for s, m in modes if s in (".pem", ".key")}, {"0o600"})
+
+
+if not shutil.which("openssl"):
+    tap.skip_all("no openssl (make deps installs it)")
+fake.start()
+tap.cleanup(fake.stop)
+tap.cleanup(shutil.rmtree, keys.path)
+tap.cleanup(shutil.rmtree, folder.path)
+fake.create_network("front")
+# The workers of an nginx that root starts are nobody.
+os.chmod(system.folder, 0o755)
+system.cluster("blue", replicas=2, secrets_dir=folder.path)
+system.start()
+tap.cleanup(system.stop)
+tap.main()
