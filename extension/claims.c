@@ -99,6 +99,22 @@ narrow_vip(struct judge *j)
 	    ~(1ULL << LABEL_STICKY_SESSION_COOKIE | 1ULL << LABEL_IP_HASH);
 }
 
+/* The path of a gRPC call is its method's name. */
+static void
+narrow_grpc(struct judge *j)
+{
+	struct labels *l = &j->a->labels;
+
+	if (!l->grpc || !l->context_root_rewrite)
+		return;
+	finding_set(vec_add(&j->a->remarks.list), REJECT_IGNORED,
+	    label_key(LABEL_CONTEXT_ROOT_REWRITE),
+	    label_value_offset(j->s, LABEL_CONTEXT_ROOT_REWRITE), NULL,
+	    "with grpc the path is the method's name and is passed on as it "
+	    "is");
+	l->context_root_rewrite = false;
+}
+
 /* Another cluster's, though none of that name exists. */
 static bool
 is_foreign(const struct judge *j)
@@ -151,6 +167,7 @@ judge(struct judge *j)
 	}
 	narrow_passthrough(j);
 	narrow_vip(j);
+	narrow_grpc(j);
 	judge_network(j);
 	judge_hosts(j);
 	judge_secrets(j);

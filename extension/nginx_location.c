@@ -197,7 +197,10 @@ static void
 write_to_tls(struct emit *m, const struct nginx_context *x)
 {
 	emit_begin(m, "return 308 \"https://$host");
-	if (x->c->proxy.published_ssl_port != 443) {
+	/* Each local proxy has a port of its own, which its agent knows. */
+	if (x->o->live && x->c->proxy.driver == DRIVER_LOCAL) {
+		emit_text(m, "$bulkhead_tls_port");
+	} else if (x->c->proxy.published_ssl_port != 443) {
 		emit_text(m, ":");
 		emit_number(m, x->c->proxy.published_ssl_port);
 	}

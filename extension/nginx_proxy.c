@@ -216,7 +216,7 @@ nginx_proxy_write(struct emit *m, const struct nginx_context *x,
 		emit_choice(m, labels->ssl_backend, "https://", "http://");
 	}
 	emit_id(m, id);
-	if (labels->context_root_rewrite && !labels->grpc)
+	if (labels->context_root_rewrite)
 		write_rewritten(m, l, exact);
 	emit_end(m);
 }

@@ -184,6 +184,7 @@ static const char *const variables[] = {
 	"bulkhead_scheme",
 	"bulkhead_server_info",
 	"bulkhead_target",
+	"bulkhead_tls_port",
 	"bulkhead_unavailable",
 	"bulkhead_upgrade",
 	"bulkhead_upstream_time",

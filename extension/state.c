@@ -79,10 +79,12 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	    out, "},\n\"secrets\":%s", r->secrets == NULL ? "[]" : r->secrets);
 	str_addf(out,
 	    ",\n\"settings\":{\"worker_shutdown_timeout_ms\":%llu,"
-	    "\"drain_delay_ms\":%llu,\"worker_processes\":%u}",
+	    "\"drain_delay_ms\":%llu,\"worker_processes\":%u,"
+	    "\"rlimit_nofile\":%llu}",
 	    (unsigned long long)c->nginx.worker_shutdown_timeout_ms,
 	    (unsigned long long)c->proxy.drain_delay_ms,
-	    c->nginx.worker_processes);
+	    c->nginx.worker_processes,
+	    (unsigned long long)c->nginx.rlimit_nofile);
 	add_stamps(out, &s->change);
 	must(!out->overflow);
 }

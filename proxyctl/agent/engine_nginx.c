@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -185,6 +186,19 @@ add_listen(struct fragments *f, const char *name, const char *address,
 	add_fragment(f, name, &text);
 }
 
+/* As many descriptors as are asked for and may be had. */
+static rlim_t
+nofile_of(const struct manifest *m)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_max != RLIM_INFINITY &&
+	    limit.rlim_max < m->rlimit_nofile)
+		return limit.rlim_max;
+	return m->rlimit_nofile;
+}
+
 static void
 add_main(struct fragments *f, const struct manifest *m)
 {
@@ -196,6 +210,9 @@ add_main(struct fragments *f, const struct manifest *m)
 	str_addf(&text, "worker_processes %" PRIu32 ";\n", f->workers);
 	str_add(&text, "pid " ENGINE_PID_FILE ";\n");
 	str_add(&text, "error_log stderr;\n");
+	if (m->rlimit_nofile > 0)
+		str_addf(&text, "worker_rlimit_nofile %ju;\n",
+		    (uintmax_t)nofile_of(m));
 	add_fragment(f, "main", &text);
 }
 
@@ -216,6 +233,20 @@ add_placeholders(struct str *t, const struct agent_options *o,
 		    o->status_listen);
 }
 
+/* ":8443", or nothing where clients find the port by themselves. */
+static void
+add_tls_port(struct str *t, const struct agent_options *o)
+{
+	const char *colon =
+	    o->listen_ssl == NULL ? NULL : strrchr(o->listen_ssl, ':');
+	const char *port = colon == NULL ? o->listen_ssl : colon + 1;
+
+	str_add(t, "map \"\" $bulkhead_tls_port {\n\tdefault \"");
+	if (port != NULL && strcmp(port, "443") != 0)
+		str_addf(t, ":%s", port);
+	str_add(t, "\";\n}\n");
+}
+
 static void
 add_http(struct fragments *f, const struct agent_options *o,
     const struct manifest *m, bool status)
@@ -230,6 +261,7 @@ add_http(struct fragments *f, const struct agent_options *o,
 	/* The grammar of --id leaves nothing to quote. */
 	str_addf(
 	    &t, "map \"\" $bulkhead_proxy_id {\n\tdefault \"%s\";\n}\n", o->id);
+	add_tls_port(&t, o);
 	str_addf(&t,
 	    "server {\n\tlisten unix:" ENGINE_INTERNAL_SOCKET ";\n"
 	    "\taccess_log off;\n\tkeepalive_timeout 0;\n"

@@ -207,6 +207,11 @@ decode_settings(struct manifest *m, const json_t *settings)
 	const json_t *drain = json_object_get(settings, "drain_delay_ms");
 	const json_t *workers = json_object_get(settings, "worker_processes");
 
+	const json_t *nofile = json_object_get(settings, "rlimit_nofile");
+
+	if (json_is_integer(nofile) && json_integer_value(nofile) > 0 &&
+	    json_integer_value(nofile) <= INT32_MAX)
+		m->rlimit_nofile = (uint32_t)json_integer_value(nofile);
 	m->drain_delay_ms = UINT64_MAX;
 	if (json_is_integer(drain) && json_integer_value(drain) >= 0 &&
 	    json_integer_value(drain) <= UINT32_MAX)

@@ -52,6 +52,7 @@ struct manifest {
 	char *listen_http;	 /* options of the default listen; never NULL */
 	char *listen_https;	 /* NULL: nothing listens for TLS */
 	uint64_t drain_delay_ms; /* UINT64_MAX: not said */
+	uint32_t rlimit_nofile;	 /* of nginx's workers; 0: not said */
 	uint32_t worker_processes; /* 0: as many as there are CPUs */
 	bool check;		   /* to be checked and reported, not applied */
 	bool builtin; /* ours, from before the first configuration */

@@ -266,6 +266,29 @@ def copies_of_keys_are_for_the_agent_only():
     tap.equal({m for s, m in modes if s in (".pem", ".key")}, {"0o600"})
 
 
+@tap.test
+def ssl_only_sends_to_the_tls_port_of_the_same_proxy():
+    fake.create_service("only", networks=["front"], labels=lb(
+        "only.example", ssl_cert="a-v1", ssl_only="true"))
+    system.wait_served("blue", "only.example", want=308)
+    for index in range(2):
+        answer = system.get("blue", "only.example", "/x?y", index)
+        tap.equal(answer.headers["location"], "https://only.example:%d/x?y"
+                  % (system.clusters["blue"].ssl_port + index))
+
+
+@tap.test
+def workers_may_open_as_many_descriptors_as_is_set():
+    for master in masters():
+        with open("/proc/%d/task/%d/children" % (master, master)) as file:
+            workers = file.read().split()
+        tap.ok(workers, "no workers")
+        for worker in workers:
+            with open("/proc/%s/limits" % worker) as file:
+                line = [x for x in file if x.startswith("Max open files")]
+            tap.equal(line[0].split()[3], "777")
+
+
 if not shutil.which("openssl"):
     tap.skip_all("no openssl (make deps installs it)")
 fake.start()
@@ -275,7 +298,8 @@ tap.cleanup(shutil.rmtree, folder.path)
 fake.create_network("front")
 # The workers of an nginx that root starts are nobody.
 os.chmod(system.folder, 0o755)
-system.cluster("blue", replicas=2, secrets_dir=folder.path)
+system.cluster("blue", replicas=2, secrets_dir=folder.path,
+               text="[nginx]\nrlimit_nofile = 777\n")
 system.start()
 tap.cleanup(system.stop)
 tap.main()
