@@ -8,7 +8,7 @@ build='gcc make pkg-config libuv1-dev libcurl4-gnutls-dev libjansson-dev
 libinih-dev libnng-dev libmicrohttpd-dev libgnutls28-dev nettle-dev
 libnghttp2-dev'
 run='nginx-light:/usr/sbin/nginx libnginx-mod-stream curl python3'
-test='libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
+test='git libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppcheck
 shellcheck iproute2 iptables openssl mandoc busybox-static
 docker.io:/usr/sbin/dockerd'
 

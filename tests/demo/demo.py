@@ -7,6 +7,7 @@ import argparse
 import collections
 import os
 import signal
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -188,6 +189,15 @@ class Tour:
                            "the end of %d" % pid)
             self.system.wait_ready()
             self.good("%s was killed: traffic went on, it is back" % name)
+        for name, pid in (("an agent's worker", self.agent_worker()),
+                          ("an nginx master", self.nginx_master())):
+            os.kill(pid, signal.SIGKILL)
+            self.system.wait_served("blue", "web.example")
+            procs.wait_for(lambda p=pid: not os.path.exists("/proc/%d" % p),
+                           10, "the end of %d" % pid)
+            self.system.wait_applied("blue")
+            self.good("%s was killed: traffic went on, it is back" % name)
+        reloads = self.system.detail("blue")["reloads"]
         self.system.process.kill()
         self.system.process.wait()
         self.system.wait_served("blue", "web.example")
@@ -199,11 +209,58 @@ class Tour:
         self.check(self.system.detail("blue")["reloads"] == reloads,
                    "no proxy was reloaded by it")
 
+    def agent_worker(self):
+        for pid in self.system.agent_pids():
+            with open("/proc/%d/cmdline" % pid, "rb") as f:
+                words = f.read().split(b"\0")
+            if b"--worker" in words and b"blue.0" in words:
+                return pid
+        raise AssertionError("no worker of blue.0")
+
+    def nginx_master(self):
+        with open(os.path.join(self.system.run_dir, "proxies", "blue.1",
+                               "nginx.pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def real(self):
+        self.say("A dry run of a real Swarm: snapshot, render, nginx -t")
+        why = engine.RealEngine.why_not()
+        if why:
+            print("   not tried here: " + why)
+            return
+        swarm = engine.RealEngine()
+        try:
+            swarm.start()
+        except engine.CannotRun as error:
+            print("   not tried here: %s" % error)
+            return
+        try:
+            self.dry_run(swarm)
+        finally:
+            swarm.stop()
+
+    def dry_run(self, swarm):
+        swarm.create_network("front")
+        swarm.create_service("web", networks=["front"], replicas=2,
+                             labels=lb("web.example"))
+        swarm.wait_running("web", 2)
+        snapshot = os.path.join(self.system.folder, "swarm.json")
+        out = os.path.join(self.system.folder, "try")
+        _, text, _ = self.system.ctl(
+            "snapshot", "--docker", "unix://" + swarm.socket)
+        self.system.write_file(snapshot, text)
+        self.system.ctl("render", "--cluster", self.system.ini_path("blue"),
+                        "--snapshot", snapshot, "--out", out)
+        done = subprocess.run(
+            ["/usr/sbin/nginx", "-t", "-p", out, "-c", "nginx.conf", "-e",
+             "stderr"], capture_output=True, text=True, check=False)
+        self.check(done.returncode == 0, "nginx accepts what was rendered")
+
     def run(self):
         try:
             for step in (self.start, self.publish, self.canary,
                          self.clusters, self.mistakes, self.config,
-                         self.kills):
+                         self.kills, self.real):
                 step()
             print("\nAll of it held.", flush=True)
             return 0
