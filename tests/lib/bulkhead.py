@@ -70,7 +70,7 @@ class Cluster:
 class System:
     """Starts and asks a whole Bulkhead."""
 
-    def __init__(self, docker, daemon="", folder=None):
+    def __init__(self, docker, daemon="", folder=None, watch="off"):
         self.temp = None
         if folder is None:
             self.temp = procs.TempDir("bh-sys-")
@@ -78,6 +78,7 @@ class System:
         self.folder = folder
         self.docker = docker
         self.daemon = daemon
+        self.watch = watch
         self.clusters = {}
         self.process = None
         self.run_dir = os.path.join(folder, "run")
@@ -109,9 +110,10 @@ class System:
 
     def start(self, wait=True):
         self.write_file(self.config, (
-            "[docker]\nurl = unix://%s\nwatch = off\n%s"
+            "[docker]\nurl = unix://%s\nwatch = %s\n%s"
             "[supervisor]\nrun_dir = %s\nclusters_dir = %s\n" % (
-                self.docker, self.daemon, self.run_dir, self.clusters_dir)))
+                self.docker, self.watch, self.daemon, self.run_dir,
+                self.clusters_dir)))
         self.process = procs.Process(
             [procs.binary("bulkhead-supervisor"), "-c", self.config],
             self.log)
