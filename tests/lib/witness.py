@@ -11,6 +11,7 @@ tls=True asks over TLS, with the host as SNI.
 """
 
 import http.client
+import json
 import socket
 import ssl
 import threading
@@ -142,3 +143,36 @@ class Witness:
             self._stop.wait(self.pause)
         if connection is not None:
             connection.close()
+
+
+class Load:
+    """
+    Witnesses on every proxy of clusters of a bulkhead.System, for as long as
+    a "with" lasts; 'asked' is a list of (cluster, host, service that must
+    answer).
+    """
+
+    def __init__(self, system, asked, rate=40.0, keepalive=False):
+        self.all = [
+            Witness(system.clusters[name].where(i), host=host, rate=rate,
+                    keepalive=keepalive, expect=lambda body, s=service:
+                    json.loads(body)["service"] == s)
+            for name, host, service in asked
+            for i in range(system.clusters[name].replicas)]
+
+    def __enter__(self):
+        for w in self.all:
+            w.start()
+        return self
+
+    def __exit__(self, *_):
+        for w in self.all:
+            w.stop()
+
+    def check(self, more=10):
+        """After 'more' further answers each: none has failed."""
+        for w in self.all:
+            w.wait_count(more)
+        for w in self.all:
+            w.stop()
+            w.check()
