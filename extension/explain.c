@@ -345,10 +345,8 @@ ask_host(struct answer *x, const struct model *m, const struct routing *r)
 	} else {
 		x->result = EXPLAIN_UNKNOWN;
 		x->status = 503;
-		str_addf(&x->reason,
-		    "no service and no host of this name is known in cluster "
-		    "%s",
-		    r->cluster);
+		str_add(
+		    &x->reason, "no service and no host of this name is known");
 	}
 }
 

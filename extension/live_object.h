@@ -3,11 +3,11 @@
 #define EXTENSION_LIVE_OBJECT_H
 
 #include "aside.h"
+#include "base/histogram.h"
 #include "blame.h"
 #include "bus/subscriber.h"
 #include "config/config.h"
 #include "control.h"
-#include "histogram.h"
 #include "live.h"
 #include "live_secrets.h"
 #include "loop/child_abi.h"

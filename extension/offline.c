@@ -142,7 +142,7 @@ check_arguments(const struct offline *o)
 		return usage(o, "--snapshot FILE is missing", "");
 	if (o->mode == MODE_EXPLAIN && (o->query == NULL || *o->query == '\0'))
 		return usage(o, "SERVICE or HOST[/PATH] is missing", "");
-	if (o->mode != MODE_RENDER && o->out != NULL)
+	if (o->mode == MODE_EXPLAIN && o->out != NULL)
 		return usage(o, "--out is for render only", "");
 	if (o->out != NULL && *o->out == '\0')
 		return usage(o, "--out needs a folder", "");

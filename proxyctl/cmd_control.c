@@ -102,11 +102,18 @@ print_event(void *arg, const char *line, size_t len)
 int
 cmd_events(const struct cli *cli, int argc, char **argv)
 {
+	bool follow = argc > 1 && strcmp(argv[1], "-f") == 0;
 	struct error e;
 
-	(void)argc;
-	(void)argv;
-	if (ctl_follow(cli->socket, "/v1/events", print_event,
+	if (argc > 1 && !follow) {
+		(void)fprintf(stderr,
+		    "proxyctl events: unknown option %s; see proxyctl events "
+		    "--help\n",
+		    argv[1]);
+		return CTL_USAGE;
+	}
+	if (ctl_follow(cli->socket,
+		follow ? "/v1/events" : "/v1/events?follow=0", print_event,
 		(void *)(uintptr_t)cli, &e) != 0) {
 		(void)fprintf(stderr, "proxyctl: %s\n", e.msg);
 		return CTL_UNREACHABLE;

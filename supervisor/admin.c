@@ -10,18 +10,22 @@
 #include "admin_queries.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "loop/http_server.h"
 #include "supervisor.h"
 
 #define ANSWER_MAX (256U * 1024 * 1024)
 #define TOKEN_MAX 4096
+#define RECENT_MAX 256
+#define RECENT_BYTES 65536 /* a longer event is told only once */
 
 struct admin {
 	struct supervisor *supervisor;
 	struct http_server *socket;
 	struct http_server *address;	       /* or NULL */
 	VEC(struct http_exchange *) followers; /* of /v1/events */
+	VEC(char *) recent;		       /* events, the oldest first */
 	bool closing;
 	int open;
 };
@@ -188,9 +192,22 @@ follower_gone(void *arg, struct http_exchange *x)
 	}
 }
 
+/* With ?follow=0: what is remembered, and the end. */
 static void
 get_events(struct call *call)
 {
+	const char *follow = http_query(call->x, "follow");
+
+	if (follow != NULL && strcmp(follow, "0") == 0) {
+		STR_AUTO(body, ANSWER_MAX);
+		size_t i;
+
+		for (i = 0; i < call->admin->recent.len; i++)
+			str_add(&body, call->admin->recent.at[i]);
+		http_answer(
+		    call->x, 200, "text/event-stream", body.p, body.len);
+		return;
+	}
 	http_on_gone(call->x, follower_gone, call->admin);
 	http_stream_begin(call->x, "text/event-stream");
 	(void)http_stream_write(call->x, ": bulkhead\n\n", 12);
@@ -308,6 +325,18 @@ on_request(
 
 /* ---- events ---- */
 
+static void
+remember(struct admin *a, const struct str *text)
+{
+	if (text->overflow || text->len > RECENT_BYTES)
+		return;
+	if (a->recent.len == RECENT_MAX) {
+		free(a->recent.at[0]);
+		vec_remove(&a->recent, 0);
+	}
+	vec_push(&a->recent, xstrdup(text->p));
+}
+
 void
 admin_event(struct admin *a, const char *line, size_t len)
 {
@@ -315,12 +344,12 @@ admin_event(struct admin *a, const char *line, size_t len)
 	STR_AUTO(text, 2U * 1024 * 1024);
 	size_t i = a->followers.len;
 
-	if (i == 0 || len < sizeof(start) ||
-	    strncmp(line, start, sizeof(start) - 1) != 0)
+	if (len < sizeof(start) || strncmp(line, start, sizeof(start) - 1) != 0)
 		return;
 	/* {"type":"event","event":{...}}: the inner object is told. */
 	str_addf(&text, "data: %.*s\n\n", (int)(len - sizeof(start)),
 	    line + sizeof(start) - 1);
+	remember(a, &text);
 	while (i-- > 0) {
 		struct http_exchange *x = a->followers.at[i];
 
@@ -391,6 +420,9 @@ on_server_closed(void *arg)
 	if (--a->open > 0)
 		return;
 	vec_fini(&a->followers);
+	for (size_t i = 0; i < a->recent.len; i++)
+		free(a->recent.at[i]);
+	vec_fini(&a->recent);
 	free(a);
 }
 

@@ -257,38 +257,48 @@ add_services(struct str *out, const struct supervisor *s, json_t **status)
 	}
 }
 
-/* {"PATH":{"count":N,"sum":S,"buckets":[[LE,N],...]}} */
+/* {"count":N,"sum":S,"buckets":[[LE,N],...]}; 'labels' may be "". */
+static void
+add_histogram(
+    struct str *out, const char *name, const char *labels, const json_t *h)
+{
+	const char *comma = *labels == '\0' ? "" : ",";
+	const char *open = *labels == '\0' ? "" : "{";
+	const char *close = *labels == '\0' ? "" : "}";
+	json_t *bucket;
+	size_t i;
+
+	json_array_foreach(json_object_get(h, "buckets"), i, bucket)
+	    str_addf(out, "%s_bucket{%s%sle=\"%g\"} %lld\n", name, labels,
+		comma, json_number_value(json_array_get(bucket, 0)),
+		(long long)json_integer_value(json_array_get(bucket, 1)));
+	str_addf(out,
+	    "%s_bucket{%s%sle=\"+Inf\"} %lld\n"
+	    "%s_sum%s%s%s %g\n"
+	    "%s_count%s%s%s %lld\n",
+	    name, labels, comma, (long long)number(h, "count"), name, open,
+	    labels, close, json_number_value(json_object_get(h, "sum")), name,
+	    open, labels, close, (long long)number(h, "count"));
+}
+
+/* Of each cluster: {"PATH":HISTOGRAM}. */
 static void
 add_histograms(struct str *out, const struct supervisor *s, json_t **status,
     const char *name, const char *key, const char *help)
 {
 	const char *path;
-	json_t *h, *bucket;
-	size_t i, k;
+	json_t *h;
+	size_t i;
 
 	family(out, name, "histogram", help);
 	for (i = 0; i < s->clusters.len; i++) {
-		const char *cluster = s->clusters.at[i]->name;
-
 		json_object_foreach(json_object_get(status[i], key), path, h)
 		{
-			json_array_foreach(json_object_get(h, "buckets"), k,
-			    bucket) str_addf(out,
-			    "%s_bucket{cluster=\"%s\",path=\"%s\","
-			    "le=\"%g\"} %lld\n",
-			    name, cluster, path,
-			    json_number_value(json_array_get(bucket, 0)),
-			    (long long)json_integer_value(
-				json_array_get(bucket, 1)));
-			str_addf(out,
-			    "%s_bucket{cluster=\"%s\",path=\"%s\",le=\"+Inf\"}"
-			    " %lld\n"
-			    "%s_sum{cluster=\"%s\",path=\"%s\"} %g\n"
-			    "%s_count{cluster=\"%s\",path=\"%s\"} %lld\n",
-			    name, cluster, path, (long long)number(h, "count"),
-			    name, cluster, path,
-			    json_number_value(json_object_get(h, "sum")), name,
-			    cluster, path, (long long)number(h, "count"));
+			STR_AUTO(labels, 1024);
+
+			str_addf(&labels, "cluster=\"%s\",path=\"%s\"",
+			    s->clusters.at[i]->name, path);
+			add_histogram(out, name, labels.p, h);
 		}
 	}
 }
@@ -334,6 +344,10 @@ add_reader(struct str *out, const struct supervisor *s)
 	json_object_foreach(json_object_get(j, "events"), source, n)
 	    str_addf(out, "bulkhead_events_total{source=\"%s\"} %lld\n", source,
 		(long long)json_integer_value(n));
+	family(out, "bulkhead_docker_request_seconds", "histogram",
+	    "Requests to the Engine, but for event streams.");
+	add_histogram(out, "bulkhead_docker_request_seconds", "",
+	    json_object_get(json_object_get(j, "docker"), "request_seconds"));
 }
 
 void

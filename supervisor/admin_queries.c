@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "admin_answers.h"
+#include "base/mem.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "supervisor.h"
 
 #define ANSWER_MAX (256U * 1024 * 1024)
@@ -16,10 +18,16 @@
 struct join {
 	struct http_exchange *x; /* NULL: the asker has gone */
 	const char *key;
-	struct str body;
+	VEC(struct join_part *) parts; /* in the order of clusters */
 	int waiting;
-	bool any;
 	unsigned silent; /* children that did not answer */
+};
+
+/* One child's list, without its brackets. */
+struct join_part {
+	struct join *join;
+	char *text; /* NULL: empty, or not here yet */
+	size_t len;
 };
 
 static void
@@ -32,21 +40,45 @@ join_gone(void *arg, struct http_exchange *x)
 }
 
 static void
+join_answer(struct join *j)
+{
+	STR_AUTO(body, ANSWER_MAX);
+	bool any = false;
+	size_t i;
+
+	str_addf(&body, "{\"%s\":[", j->key);
+	for (i = 0; i < j->parts.len; i++) {
+		if (j->parts.at[i]->text == NULL)
+			continue;
+		if (any)
+			str_addc(&body, ',');
+		any = true;
+		str_addn(&body, j->parts.at[i]->text, j->parts.at[i]->len);
+	}
+	str_addf(&body, "],\"unanswered\":%u}", j->silent);
+	if (body.overflow)
+		http_answer_error(
+		    j->x, 500, "the answer is larger than 256 MiB");
+	else
+		http_answer(j->x, 200, NULL, body.p, body.len);
+}
+
+static void
 join_end(struct join *j)
 {
+	size_t i;
+
 	if (--j->waiting > 0)
 		return;
 	if (j->x != NULL) {
 		http_on_gone(j->x, NULL, NULL);
-		str_addf(&j->body, "],\"unanswered\":%u}", j->silent);
-		if (j->body.overflow)
-			http_answer_error(j->x, 500,
-			    "the answer is larger "
-			    "than 256 MiB");
-		else
-			http_answer(j->x, 200, NULL, j->body.p, j->body.len);
+		join_answer(j);
 	}
-	str_fini(&j->body);
+	for (i = 0; i < j->parts.len; i++) {
+		free(j->parts.at[i]->text);
+		free(j->parts.at[i]);
+	}
+	vec_fini(&j->parts);
 	free(j);
 }
 
@@ -54,19 +86,17 @@ join_end(struct join *j)
 static void
 on_join_answer(void *arg, unsigned status, const char *body, size_t len)
 {
-	struct join *j = arg;
+	struct join_part *part = arg;
 	const char *start = memchr(body, '[', len);
 	const char *end = len == 0 ? NULL : memrchr(body, ']', len);
 
 	if (status != 200 || start == NULL || end == NULL) {
-		j->silent++;
+		part->join->silent++;
 	} else if (end > start + 1) {
-		if (j->any)
-			str_addc(&j->body, ',');
-		j->any = true;
-		str_addn(&j->body, start + 1, (size_t)(end - start - 1));
+		part->len = (size_t)(end - start - 1);
+		part->text = xmemdup0(start + 1, part->len);
 	}
-	join_end(j);
+	join_end(part->join);
 }
 
 void
@@ -74,22 +104,24 @@ admin_ask_all(struct supervisor *s, struct http_exchange *x,
     const char *cluster, const char *what, const char *key)
 {
 	struct join *j = xcalloc(1, sizeof(*j));
+	struct join_part *part;
 	size_t i;
 
 	j->x = x;
 	j->key = key;
 	j->waiting = 1;
-	str_init(&j->body, ANSWER_MAX);
-	str_addf(&j->body, "{\"%s\":[", key);
 	http_on_gone(x, join_gone, j);
 	for (i = 0; i < s->clusters.len; i++) {
 		struct cluster *c = s->clusters.at[i];
 
 		if (cluster != NULL && strcmp(cluster, c->name) != 0)
 			continue;
+		part = xcalloc(1, sizeof(*part));
+		part->join = j;
+		vec_push(&j->parts, part);
 		j->waiting++;
 		process_query(
-		    c->process, what, NULL, QUERY_MS, on_join_answer, j);
+		    c->process, what, NULL, QUERY_MS, on_join_answer, part);
 	}
 	join_end(j);
 }

@@ -30,7 +30,8 @@ static const char usage[] =
     "  -c, --config FILE     bulkhead.ini (" DEFAULT_CONFIG ")\n"
     "      --check           check it and every cluster file, then exit:\n"
     "                        0 all right, 1 not\n"
-    "      --check-file      check single files, of either kind\n"
+    "      --check-file      check single files, of either kind; --json: for\n"
+    "                        programs\n"
     "      --snapshot        print what the Engine at URL has, for proxyctl\n"
     "                        render; Env, Args and data hidden but for --full\n"
     "      --sample KIND     print a sample file: bulkhead or cluster\n"
@@ -46,6 +47,7 @@ struct arguments {
 	const char *sample;
 	bool check;
 	bool check_files;
+	bool json;
 	bool snapshot;
 	bool full;
 	const char *docker;
@@ -54,6 +56,7 @@ struct arguments {
 enum {
 	OPT_CHECK = 256,
 	OPT_CHECK_FILE,
+	OPT_JSON,
 	OPT_SAMPLE,
 	OPT_SNAPSHOT,
 	OPT_DOCKER,
@@ -68,6 +71,7 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, OPT_CHECK },
 		{ "check-file", no_argument, NULL, OPT_CHECK_FILE },
+		{ "json", no_argument, NULL, OPT_JSON },
 		{ "sample", required_argument, NULL, OPT_SAMPLE },
 		{ "snapshot", no_argument, NULL, OPT_SNAPSHOT },
 		{ "docker", required_argument, NULL, OPT_DOCKER },
@@ -88,6 +92,9 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case OPT_CHECK_FILE:
 			a->check_files = true;
+			break;
+		case OPT_JSON:
+			a->json = true;
 			break;
 		case OPT_SAMPLE:
 			a->sample = optarg;
@@ -123,8 +130,28 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 	return -1;
 }
 
+/* {"ok":BOOL,"lines":[...]}: what the text form says, line by line. */
+static void
+print_report_json(bool ok, const char *report)
+{
+	STR_AUTO(out, CONFIG_FILE_MAX * 8);
+	const char *line = report;
+
+	str_addf(&out, "{\"ok\":%s,\"lines\":[", ok ? "true" : "false");
+	while (*line != '\0') {
+		size_t n = strcspn(line, "\n");
+
+		if (line != report)
+			str_addc(&out, ',');
+		str_add_json(&out, line, n);
+		line += n + (line[n] != '\0');
+	}
+	str_add(&out, "]}\n");
+	(void)fputs(out.p, stdout);
+}
+
 static int
-check_files(int argc, char **argv)
+check_files(int argc, char **argv, bool json)
 {
 	STR_AUTO(report, CONFIG_FILE_MAX * 4);
 	int rc;
@@ -135,7 +162,10 @@ check_files(int argc, char **argv)
 	}
 	rc =
 	    config_check_files(argv + optind, (size_t)(argc - optind), &report);
-	(void)fputs(report.p, rc == 0 ? stdout : stderr);
+	if (json)
+		print_report_json(rc == 0, report.p);
+	else
+		(void)fputs(report.p, rc == 0 ? stdout : stderr);
 	return rc == 0 ? 0 : 1;
 }
 
@@ -264,7 +294,7 @@ main(int argc, char **argv)
 	if (a.sample != NULL)
 		return print_sample(a.sample);
 	if (a.check_files)
-		return check_files(argc, argv);
+		return check_files(argc, argv, a.json);
 	if (a.check)
 		return check(a.config);
 	log_init("bulkhead-supervisor", NULL);

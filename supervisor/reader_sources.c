@@ -560,6 +560,8 @@ sources_docker_json(const struct sources *s, struct str *out)
 		str_add(out, "null");
 	else
 		str_add_json(out, s->error.msg, strlen(s->error.msg));
+	str_add(out, ",\"request_seconds\":");
+	histogram_json(docker_client_seconds(s->docker), out);
 	str_addc(out, '}');
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json_cut.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -20,6 +21,7 @@ struct docker_client {
 	bool pinned;	  /* the configuration says the version */
 	bool negotiating; /* while it is, new calls wait */
 	bool closing;
+	struct histogram seconds;
 	VEC(struct docker_call *) waiting;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -28,6 +30,7 @@ struct docker_client {
 struct docker_call {
 	struct docker_client *client;
 	struct http_request *request; /* NULL while it waits */
+	uint64_t started_us;
 	char *method;
 	char *target;
 	char *body; /* or NULL */
@@ -256,6 +259,9 @@ on_answer(void *arg, const struct http_response *response)
 	struct error e = { 0 };
 
 	call->request = NULL;
+	if (!call->stream && !call->canceled && !d->closing)
+		histogram_add(&d->seconds,
+		    (double)(clock_mono_us() - call->started_us) / 1e6);
 	if (response->error == NULL && !call->again && !call->canceled &&
 	    !d->pinned && !d->closing &&
 	    docker_is_version_error(
@@ -298,6 +304,7 @@ start_call(struct docker_call *call)
 	}
 	target = xasprintf("/v%s%s", d->version, call->target);
 	o.target = target;
+	call->started_us = clock_mono_us();
 	call->request = http_request_start(d->http, &o);
 }
 
@@ -402,6 +409,12 @@ const char *
 docker_client_version(const struct docker_client *d)
 {
 	return d->version;
+}
+
+const struct histogram *
+docker_client_seconds(const struct docker_client *d)
+{
+	return &d->seconds;
 }
 
 static void

@@ -7,6 +7,7 @@
 #define DOCKER_CLIENT_H
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "config/config.h"
 
 #include <stdbool.h>
@@ -33,6 +34,8 @@ void docker_client_close(
  * sets one, that one.
  */
 const char *docker_client_version(const struct docker_client *d);
+/* How long each call but event streams and canceled ones took, so far. */
+const struct histogram *docker_client_seconds(const struct docker_client *d);
 
 typedef void docker_object_fn(void *arg, const char *json, size_t len);
 /*

@@ -1,5 +1,5 @@
 /* Histograms: see histogram.h. */
-#include "histogram.h"
+#include "base/histogram.h"
 
 static const double bounds[HISTOGRAM_BUCKETS] = { 0.005, 0.01, 0.025, 0.05, 0.1,
 	0.25, 0.5, 1, 2.5, 5, 10 };

@@ -1,6 +1,6 @@
 /* Histograms of durations, for the metrics. */
-#ifndef EXTENSION_HISTOGRAM_H
-#define EXTENSION_HISTOGRAM_H
+#ifndef BASE_HISTOGRAM_H
+#define BASE_HISTOGRAM_H
 
 #include "base/str.h"
 
