@@ -380,7 +380,8 @@ remark_ignored(struct label_reader *r)
 		label_reader_remark(r, REJECT_IGNORED,
 		    keys[LABEL_CONTEXT_ROOT_REWRITE],
 		    "there is no context_root to take away");
-	if (l->ip_hash && given(r, LABEL_STICKY_SESSION_COOKIE)) {
+	if (l->ip_hash && given(r, LABEL_STICKY_SESSION_COOKIE) &&
+	    l->backend_mode != BACKEND_VIP) {
 		label_reader_remark(r, REJECT_IGNORED, keys[LABEL_IP_HASH],
 		    "sticky_session_cookie is given and decides");
 		l->ip_hash = false;
