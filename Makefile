@@ -194,6 +194,15 @@ $(BUILD)/fuzz/%: LDFLAGS += -fsanitize=fuzzer
 fuzz: deps-test fuzz-build ## each fuzz target for T seconds (T=30)
 	tests/fuzz/run.py --build build/fuzz --seconds $(T)
 
+# ---- nemesis: faults at random under load, for T seconds ----
+
+.PHONY: nemesis
+nemesis: T = 60
+nemesis: deps-test ## kill, stop, fill, cut: T=600 SEED=1, under ASan
+	@$(asan) all
+	BULKHEAD_BUILD=build/asan tests/nemesis/nemesis.py --seconds $(T) \
+		$(if $(SEED),--seed $(SEED))
+
 # ---- figures ----
 
 .PHONY: bench

@@ -10,6 +10,8 @@
 #define DOUBT_TIMES 3
 #define DOUBT_MS 5000
 #define DOUBT_FEW 5
+/* So many services do not lose all their tasks at the same moment. */
+#define ALL_BUT_FEW 3
 /* What moved so recently may well lose its tasks. */
 #define MOVED_MS 3000
 #define IDS_MAX ((size_t)64 * 1024 * 1024)
@@ -141,7 +143,7 @@ tally_of(struct weighing *w, const struct service *s)
 static bool
 weigh(struct weighing *w, struct map *ret)
 {
-	size_t missing = 0;
+	size_t missing = 0, lost = 0, could = 0;
 	bool much = false;
 	struct map_entry *e;
 
@@ -156,9 +158,11 @@ weigh(struct weighing *w, struct map *ret)
 		struct tally *t = tally_of(w, e->value);
 
 		t->services++;
+		could += has_routable(e->value);
 		if (!is_lost(w, e->value))
 			continue;
 		t->lost++;
+		lost += has_routable(e->value);
 		missing += is_missing(w, e->value);
 		(void)map_set(ret, e->key, e->value);
 	}
@@ -170,7 +174,8 @@ weigh(struct weighing *w, struct map *ret)
 	}
 	map_fini(&w->clusters);
 	map_fini(&w->routable);
-	return much || (missing > 0 && missing == w->s->model->services.len);
+	return much || (missing > 0 && missing == w->s->model->services.len) ||
+	    (lost >= ALL_BUT_FEW && lost == could);
 }
 
 static int
@@ -214,6 +219,33 @@ is_convinced(
 	if (manager)
 		d->times++;
 	return d->times >= DOUBT_TIMES && now_ms - d->since_ms >= DOUBT_MS;
+}
+
+/* Services with replicas, and not a task in the whole Swarm. */
+static bool
+wants_tasks(const struct swarm_batch *b)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&b->in->services, &i)) != NULL;) {
+		const struct service *s = e->value;
+
+		if (s->mode == SERVICE_REPLICATED && s->replicas > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+doubt_first(struct swarm *s, const struct swarm_batch *b, uint64_t now_ms)
+{
+	const struct map none = { 0 };
+
+	if (s->complete || !b->all_services || !b->all_tasks)
+		return false;
+	if (b->tasks.len > 0 ? b->in->services.len > 0 : !wants_tasks(b))
+		return false;
+	return !is_convinced(&s->doubt, &none, b->manager, now_ms);
 }
 
 void

@@ -602,16 +602,18 @@ swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
 		.ret = ret,
 	};
 
+	bool first_doubted = doubt_first(s, b, now_ms);
+
 	memset(ret, 0, sizeof(*ret));
 	doubt_weigh(s, b, dirty, now_ms, &a.held);
-	ret->confirm = a.held.len > 0;
+	ret->confirm = a.held.len > 0 || first_doubted;
 	take_services(&a);
 	take_tasks(&a);
 	take_objects(&a);
 	take_bad(&a);
 	model_merge(s->model, b->in);
 	b->in = model_new();
-	if (b->all_services && b->all_tasks && b->networks)
+	if (b->all_services && b->all_tasks && b->networks && !first_doubted)
 		s->complete = true;
 	if (b->all_tasks && a.stale.len == 0)
 		map_fini(&s->regress);

@@ -245,6 +245,79 @@ networks_that_services_are_on_do_not_vanish_at_once(void **state)
 	swarm_fini(&s);
 }
 
+static void
+the_first_lists_are_doubted_where_they_contradict_each_other(void **state)
+{
+	struct swarm_changes changes;
+	struct swarm_batch b;
+	struct swarm s;
+
+	(void)state;
+	/* Tasks, and no service that they could be of; then all is there. */
+	swarm_init(&s);
+	swarm_batch_init(&b);
+	b.all_services = b.all_tasks = b.networks = b.manager = true;
+	add_service(&b, 'a', 0, true);
+	service_free(map_remove(&b.in->services, "a0"));
+	swarm_apply(&s, &b, NULL, 100000, &changes);
+	assert_true(changes.confirm);
+	assert_false(s.complete);
+	swarm_changes_fini(&changes);
+	swarm_batch_fini(&b);
+	assert_false(take(&s, &everything, NULL, 102600));
+	assert_true(s.complete);
+	swarm_fini(&s);
+
+	/* Services that want tasks, and none at all: believed in the end. */
+	swarm_init(&s);
+	for (uint64_t now = 100000; now <= 105200; now += 2600) {
+		swarm_batch_init(&b);
+		b.all_services = b.all_tasks = b.networks = b.manager = true;
+		add_service(&b, 'a', 0, false);
+		swarm_apply(&s, &b, NULL, now, &changes);
+		assert_int_equal(changes.confirm, now < 105200);
+		assert_int_equal(s.complete, now == 105200);
+		swarm_changes_fini(&changes);
+		swarm_batch_fini(&b);
+	}
+	swarm_fini(&s);
+
+	/* Nothing at all is no contradiction. */
+	swarm_init(&s);
+	swarm_batch_init(&b);
+	b.all_services = b.all_tasks = b.networks = b.manager = true;
+	swarm_apply(&s, &b, NULL, 100000, &changes);
+	assert_true(s.complete);
+	swarm_changes_fini(&changes);
+	swarm_batch_fini(&b);
+	swarm_fini(&s);
+}
+
+static void
+all_services_losing_their_tasks_at_once_is_doubted(void **state)
+{
+	struct swarm_changes changes;
+	struct swarm_batch b;
+	struct swarm s;
+	size_t i, round;
+
+	(void)state;
+	swarm_init(&s);
+	for (round = 0; round < 2; round++) {
+		swarm_batch_init(&b);
+		b.all_services = b.all_tasks = b.networks = b.manager = true;
+		for (i = 0; i < 3; i++)
+			add_service(&b, (char)('a' + i), 0, round == 0);
+		swarm_batch_network(&b, NETWORK, strlen(NETWORK));
+		swarm_apply(&s, &b, NULL, 100000 + 10000 * round, &changes);
+		assert_int_equal(changes.confirm, round == 1);
+		swarm_changes_fini(&changes);
+		swarm_batch_fini(&b);
+	}
+	assert_int_equal(tasks_of(&s, "a0"), 1);
+	swarm_fini(&s);
+}
+
 int
 main(void)
 {
@@ -260,6 +333,10 @@ main(void)
 		cmocka_unit_test(tasks_that_all_vanish_are_doubted_too),
 		cmocka_unit_test(
 		    networks_that_services_are_on_do_not_vanish_at_once),
+		cmocka_unit_test(
+		    the_first_lists_are_doubted_where_they_contradict_each_other),
+		cmocka_unit_test(
+		    all_services_losing_their_tasks_at_once_is_doubted),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -59,7 +59,7 @@ service(struct fixture *f, const char *id, unsigned version, const char *labels,
 	    "\"CreatedAt\":\"2026-01-01T00:00:00Z\","
 	    "\"UpdatedAt\":\"2026-01-01T00:00:%02uZ\",\"Spec\":{\"Name\":"
 	    "\"n-%s\",\"Labels\":{%s},\"TaskTemplate\":{\"ContainerSpec\":{}},"
-	    "\"Mode\":{\"Replicated\":{\"Replicas\":1}}}%s}",
+	    "\"Mode\":{\"Global\":{}}}%s}",
 	    id, version, version % 60, id, labels, more);
 	swarm_batch_service(&f->batch, json.p, json.len);
 }
