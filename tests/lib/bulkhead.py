@@ -22,11 +22,28 @@ import procs
 SOON = 30.0
 
 
+_claims = []
+
+
+def claim(port):
+    """True: no other test that runs now may use the port."""
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        lock.bind("\0bulkhead-test/port/%d" % port)
+    except OSError:
+        lock.close()
+        return False
+    _claims.append(lock)
+    return True
+
+
 def free_ports(count):
     """The first of 'count' consecutive free ports on 127.0.0.1."""
     for _ in range(200):
         base = random.randrange(26000, 32000)
         held = []
+        if not all(claim(port) for port in range(base, base + count)):
+            continue
         try:
             for port in range(base, base + count):
                 s = socket.socket()
