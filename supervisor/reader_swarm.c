@@ -104,9 +104,24 @@ note_missed(struct applying *a, const char *id)
 		a->ret->missed = true;
 }
 
+/* Answers that were older are no longer counted for such keys. */
+static void
+forget_regress(struct swarm *s, const char *prefix)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&s->regress, &i)) != NULL;) {
+		if (strncmp(e->key, prefix, strlen(prefix)) == 0)
+			(void)map_remove(&s->regress, e->key);
+	}
+}
+
 static void
 remove_service(struct applying *a, const char *id)
 {
+	char *key _cleanup_free_ = xasprintf("service %s", id);
+
+	(void)map_remove(&a->s->regress, key);
 	if (map_get(&a->s->model->services, id) == NULL)
 		return;
 	/* 'id' may be the service's own. */
@@ -616,7 +631,7 @@ swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
 	if (b->all_services && b->all_tasks && b->networks && !first_doubted)
 		s->complete = true;
 	if (b->all_tasks && a.stale.len == 0)
-		map_fini(&s->regress);
+		forget_regress(s, "task ");
 	map_fini(&a.changed);
 	map_fini(&a.stale);
 	map_fini(&a.held);

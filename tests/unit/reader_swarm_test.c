@@ -249,6 +249,23 @@ an_older_answer_counts_only_the_third_time(void **state)
 	assert_int_equal(f->changes.services.len, 0);
 }
 
+/* Its tasks, which are not older, do not end the count. */
+static void
+an_older_service_is_believed_though_its_tasks_are_not_older(void **state)
+{
+	struct fixture *f = *state;
+
+	service(f, "a", 9, "\"com.docker.lb.port\":\"81\"", "");
+	task(f, "t", "a", 9, "running", "running");
+	apply_lists(f);
+	for (int i = 1; i <= 3; i++) {
+		service(f, "a", 5, "\"com.docker.lb.port\":\"80\"", "");
+		task(f, "t", "a", 9, "running", "running");
+		apply_lists(f);
+		assert_int_equal(f->changes.services.len, i == 3 ? 1 : 0);
+	}
+}
+
 static void
 many(struct fixture *f, unsigned from, unsigned to)
 {
@@ -501,6 +518,7 @@ main(void)
 		T(tasks_matter_when_they_become_or_cease_to_be_routable),
 		T(tasks_of_one_service_say_nothing_of_another),
 		T(an_older_answer_counts_only_the_third_time),
+		T(an_older_service_is_believed_though_its_tasks_are_not_older),
 		T(a_list_that_takes_most_away_is_confirmed),
 		T(an_empty_list_is_confirmed_however_few_there_are),
 		T(a_few_of_many_go_at_once),
