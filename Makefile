@@ -210,6 +210,11 @@ bench: deps-run ## measure, side by side in one run; one line of figures each
 	@$(flavour) all
 	@tests/bench/bench.py --build build/plain
 
+.PHONY: bench-swarm
+bench-swarm: deps-test ## the same on a real Swarm: push against polling
+	@$(flavour) all
+	@tests/bench/push.py --build build/plain
+
 # ---- lint ----
 
 .PHONY: lint lint-format lint-headers lint-tree lint-tidy lint-clang
