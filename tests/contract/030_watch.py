@@ -12,7 +12,7 @@ import procs
 import tap
 import watch
 
-FAKE = engine.FakeSwarm("--log-level", "warn", push=True)
+FAKE = engine.FakeSwarm("--log-level", "warn", "--no-serve", push=True)
 REAL = engine.RealEngine()
 RECORDS = {}
 SLOW = 60.0

@@ -20,7 +20,7 @@ POLL = 15.0
 FRACTION = POLL / 4
 
 fake = engine.FakeSwarm("--task-delay", "100ms", "--stop-lead", "3s",
-                        "--restart-delay", "2s", push=True)
+                        "--restart-delay", "2s", "--no-serve", push=True)
 fake.start()
 tap.cleanup(fake.stop)
 reader = reader_module.Reader(
