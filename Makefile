@@ -129,7 +129,7 @@ JOBS ?= $(shell nproc)
 asan = $(flavour) BUILD=build/asan OPT='-O1 -g' SANITIZE='$(ASAN)'
 clang = $(flavour) BUILD=build/clang CC=clang OPT=-O1
 
-.PHONY: build-tests deps deps-run deps-test
+.PHONY: build-tests deps deps-run deps-test deps-bench
 build-tests: $(bins) $(unit_bins) $(bin_poisoned)
 
 deps: deps-test ## install the Debian packages that are missing
@@ -137,6 +137,8 @@ deps-run:
 	@tests/deps.sh run
 deps-test:
 	@tests/deps.sh test
+deps-bench:
+	@tests/deps.sh bench
 
 # ---- trying it ----
 
@@ -206,7 +208,7 @@ nemesis: deps-test ## kill, stop, fill, cut: T=600 SEED=1, under ASan
 # ---- figures ----
 
 .PHONY: bench
-bench: deps-run ## measure, side by side in one run; one line of figures each
+bench: deps-bench ## measure, side by side in one run; one line of figures each
 	@$(flavour) all
 	@tests/bench/bench.py --build build/plain
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a group of targets needs and starts no
-# daemon of theirs.  "tests/deps.sh run" or "tests/deps.sh test".
+# daemon of theirs.  "tests/deps.sh run", "tests/deps.sh test" ...
 # PACKAGE or PACKAGE:FILE (any package that brings the file will do).
 set -eu
 
@@ -12,12 +12,15 @@ test='git libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy cppchec
 shellcheck iproute2 iptables openssl mandoc busybox-static
 docker.io:/usr/sbin/dockerd'
 
+bench='wrk haproxy:/usr/sbin/haproxy caddy:/usr/bin/caddy'
+
 case "${1:-}" in
 build) wanted="$build" ;;
 run) wanted="$build $run" ;;
 test) wanted="$build $run $test" ;;
+bench) wanted="$build $run $bench" ;;
 *)
-	echo "usage: tests/deps.sh build|run|test" >&2
+	echo "usage: tests/deps.sh build|run|test|bench" >&2
 	exit 2
 	;;
 esac

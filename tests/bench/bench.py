@@ -26,6 +26,7 @@ import bulkhead  # noqa: E402
 import engine  # noqa: E402
 import httpc  # noqa: E402
 import procs  # noqa: E402
+import proxy  # noqa: E402
 from bulkhead import lb  # noqa: E402
 
 
@@ -253,7 +254,8 @@ def quiet_ns(pids, seconds):
     return {k: (cpu_ns(v) - before[k]) * scale for k, v in pids.items()}
 
 
-PARTS = {"served": change_to_served, "cpu": event_cost}
+PARTS = {"served": change_to_served, "cpu": event_cost,
+         "proxy": lambda: proxy.run(line)}
 
 
 def main():
