@@ -285,8 +285,8 @@ def wrong_calls_are_usage():
                   "--engine", "apache"),
                  ("render", "--cluster", INI, "--snapshot", GOOD,
                   "--listen", "80; root /"),
-                 ("validate", "--cluster", INI, "--snapshot", GOOD, "--out",
-                  TEMP.join("never")),
+                 ("explain", "--cluster", INI, "--snapshot", GOOD, "--out",
+                  TEMP.join("never"), "web"),
                  ("explain", "--snapshot", GOOD, "--cluster", INI)):
         code, out, err = run(*args)
         tap.equal((code, out), (2, ""), args)

@@ -31,8 +31,8 @@ static const struct question questions[] = {
 	{ "x.example", EXPLAIN_NOT, { "service thief asks for it", "503" } },
 	{ "down.example", EXPLAIN_NOT, { "service down's", "503" } },
 	{ "z.b.wild.example", EXPLAIN_ROUTED, { "*.wild.example" } },
-	{ "nobody.example", EXPLAIN_UNKNOWN, { "main" } },
-	{ "nobody", EXPLAIN_UNKNOWN, { "main" } },
+	{ "nobody.example", EXPLAIN_UNKNOWN, { "is known", "503" } },
+	{ "nobody", EXPLAIN_UNKNOWN, { "is known" } },
 	{ "\x1b[31m", EXPLAIN_UNKNOWN, { "\\x1b[31m" } },
 };
 
