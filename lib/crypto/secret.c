@@ -238,8 +238,12 @@ judge_certificate(const struct secret_use *u, const struct secret_file *file,
 	}
 	judge_dates(f, u, &c, now_s);
 	f->all_names = c.names.len <= NAMES_MAX;
-	for (i = 0; i < c.names.len && i < NAMES_MAX; i++)
-		vec_push(&f->names, steal(&c.names.at[i]));
+	for (i = 0; i < c.names.len && i < NAMES_MAX; i++) {
+		char *name = c.names.at[i];
+
+		c.names.at[i] = NULL;
+		vec_push(&f->names, name);
+	}
 	certificate_fini(&c);
 }
 
