@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
+#include "config/template.h"
 #include "docker/decode.h"
 #include "live_object.h"
 #include "render.h"
@@ -560,8 +561,9 @@ extension_live(const struct live_options *o)
 	child_enter();
 	log_init("bulkhead-extension", NULL);
 	l.config = cluster_config_load(o->cluster_file, &errors);
-	if (l.config == NULL) {
+	if (l.config == NULL || config_templates_load(l.config, &errors) != 0) {
 		log_bad_config(&errors);
+		cluster_config_free(l.config);
 		return EXIT_BAD_CONFIG;
 	}
 	log_init("bulkhead-extension", l.config->cluster.name);

@@ -96,6 +96,7 @@ write_main(struct emit *m, const struct nginx_context *x)
 		    "load_module /usr/lib/nginx/modules/ngx_stream_module.so");
 	if (c->nginx.global_options != NULL)
 		emit_line(m, "include sites/main.raw");
+	nginx_template(m, x, TEMPLATE_MAIN);
 	emit_block(m, "events");
 	line_number(m, "worker_connections", c->nginx.max_connections);
 	emit_close(m);
@@ -370,6 +371,7 @@ write_http(struct emit *m, const struct nginx_context *x)
 	nginx_location_info(m, x);
 	if (c->nginx.http_options != NULL || c->nginx.ssl_options != NULL)
 		emit_line(m, "include sites/http.raw");
+	nginx_template(m, x, TEMPLATE_HTTP);
 	nginx_location_zone(m, x, false);
 	nginx_server_status(m, x);
 	emit_line(m, "include sites/*.conf");

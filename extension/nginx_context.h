@@ -2,6 +2,7 @@
 #ifndef EXTENSION_NGINX_CONTEXT_H
 #define EXTENSION_NGINX_CONTEXT_H
 
+#include "config/template.h"
 #include "nginx_emit.h"
 #include "nginx_site.h"
 #include "render.h"
@@ -23,5 +24,11 @@ struct nginx_context {
 #define NGINX_PASS_SOCKET "pass.sock"
 /* Behind the folder of the error pages; no path of a label has an @. */
 #define NGINX_PAGES "/@bulkhead/"
+
+/* The file of the operator's fragment (config/template.h). */
+const char *nginx_template_path(enum config_template t);
+/* Includes it, where there is one. */
+void nginx_template(
+    struct emit *m, const struct nginx_context *x, enum config_template t);
 
 #endif

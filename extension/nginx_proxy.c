@@ -207,6 +207,7 @@ nginx_proxy_write(struct emit *m, const struct nginx_context *x,
 		nginx_location_error_pages(m, true);
 	else if (vip)
 		emit_line(m, "error_page 502 504 =503 @unavailable");
+	nginx_template(m, x, TEMPLATE_LOCATION);
 	nginx_route_id(s, l->route, id);
 	if (labels->grpc) {
 		emit_begin(m, "grpc_pass ");

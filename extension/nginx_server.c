@@ -92,6 +92,7 @@ write_server(struct emit *m, const struct nginx_context *x,
 		nginx_location_info(m, x);
 		nginx_location_hsts(m, s);
 	}
+	nginx_template(m, x, TEMPLATE_SERVER);
 	nginx_location_all(m, x, s, side);
 	emit_close(m);
 }
@@ -173,6 +174,7 @@ write_default_tls(struct emit *m, const struct nginx_context *x)
 		nginx_location_info(m, x);
 		nginx_location_hsts(m, s);
 	}
+	nginx_template(m, x, TEMPLATE_SERVER);
 	write_fallback(m, x, SIDE_TLS);
 	emit_close(m);
 }
@@ -193,6 +195,7 @@ nginx_server_default(struct emit *m, const struct nginx_context *x)
 			emit_text(m, " proxy_protocol");
 		emit_end(m);
 	}
+	nginx_template(m, x, TEMPLATE_SERVER);
 	write_fallback(m, x, SIDE_PLAIN);
 	emit_close(m);
 	if (x->tls)

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/inet.h"
 #include "base/parse.h"
+#include "config/template.h"
 #include "docker/decode.h"
 #include "explain.h"
 #include "offline_folder.h"
@@ -166,6 +167,11 @@ load_config(struct offline *o)
 	size_t i;
 
 	o->config = cluster_config_load(o->cluster_file, &errors);
+	if (o->config != NULL &&
+	    config_templates_load(o->config, &errors) != 0) {
+		cluster_config_free(o->config);
+		o->config = NULL;
+	}
 	for (i = 0; i < errors.lines.len; i++)
 		fprintf(stderr, "%s\n", errors.lines.at[i]);
 	config_errors_fini(&errors);

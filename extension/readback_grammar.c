@@ -71,8 +71,8 @@ static const struct directive directives[] = {
 	{ "hash", UPSTREAM | SUPSTREAM, 2, 2, VARIABLES, 0 },
 	{ "http", MAIN, 0, 0, BLOCK, IN_HTTP },
 	{ "if", LOCATION, 3, 3, BLOCK | VARIABLES, IN_IF },
-	{ "include", MAIN | HTTP | SERVER | STREAM | SSERVER | NAMES, 1, 1,
-	    PLAIN, 0 },
+	{ "include", MAIN | HTTP | SERVER | LOCATION | STREAM | SSERVER | NAMES,
+	    1, 1, PLAIN, 0 },
 	{ "internal", LOCATION, 0, 0, PLAIN, 0 },
 	{ "keepalive", UPSTREAM, 1, 1, PLAIN, 0 },
 	{ "keepalive_timeout", HTTP, 1, 1, PLAIN, 0 },
@@ -217,6 +217,10 @@ static const char *const includes[] = {
 	"sites/main.raw",
 	"sites/http.raw",
 	"sites/stream.raw",
+	"sites/template_main.raw",
+	"sites/template_http.raw",
+	"sites/template_server.raw",
+	"sites/template_location.raw",
 };
 
 static bool

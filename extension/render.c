@@ -127,6 +127,9 @@ add_files(
 	add_raw(r, "sites/http.raw", c->nginx.ssl_options,
 	    c->nginx.http_options, first);
 	add_raw(r, "sites/stream.raw", c->nginx.stream_options, NULL, first);
+	for (i = 0; c->templates != NULL && i < TEMPLATE_COUNT; i++)
+		add_raw(r, nginx_template_path((enum config_template)i),
+		    c->templates->text[i], NULL, first);
 	for (i = 0; i < x->sites->list.len; i++)
 		add_site(r, x, x->sites->list.at[i], first);
 	vec_sort(&r->files, compare_files);

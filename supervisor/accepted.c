@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "config/check.h"
+#include "config/template.h"
 
 #define SOURCES_MAX (1024 * 1024)
 
@@ -103,7 +104,8 @@ read_cluster(const char *path, const char *file, struct config_errors *errors)
 	config = cluster_config_parse(path, text.p, text.len, errors);
 	if (config == NULL)
 		return NULL;
-	if (cluster_config_check_run(config, errors) != 0) {
+	if (cluster_config_check_run(config, errors) != 0 ||
+	    config_templates_load(config, errors) != 0) {
 		cluster_config_free(config);
 		return NULL;
 	}

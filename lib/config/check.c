@@ -5,6 +5,7 @@
 
 #include "config/keys.h"
 #include "config/load.h"
+#include "config/template.h"
 #include "config/values.h"
 
 static uint32_t
@@ -349,8 +350,10 @@ check_one(const char *path, struct checked *all, struct config_errors *errors)
 		return 0;
 	}
 	c = cluster_config_parse(path, text.p, text.len, errors);
-	if (c == NULL)
+	if (c == NULL || config_templates_load(c, errors) != 0) {
+		cluster_config_free(c);
 		return -1;
+	}
 	vec_push(&all->clusters, c);
 	return 0;
 }

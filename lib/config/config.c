@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/load.h"
+#include "config/template.h"
 #include "config/value.h"
 
 #define RUN_DIR_MAX 60 /* what is put behind it fits a socket's path */
@@ -94,6 +95,7 @@ cluster_config_free(struct cluster_config *c)
 	if (c == NULL)
 		return;
 	free_values(&config_cluster_table, c);
+	config_templates_free(c->templates);
 	free(c->key_line);
 	free(c->path);
 	free(c);

@@ -74,6 +74,8 @@ enum config_log_format { LOG_FORMAT_MAIN, LOG_FORMAT_TRACE };
 
 /* clusters.d/NAME.ini */
 struct cluster_config {
+	/* config/template.h; NULL until loaded, or none */
+	struct config_templates *templates;
 	char *path;	    /* the file it was read from */
 	uint32_t *key_line; /* by row of the key table; 0 = not in the file */
 	struct {

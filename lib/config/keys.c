@@ -431,7 +431,8 @@ static const struct config_key cluster_keys[] = {
 	    config_check_path, "Folder of the operator's own error pages."),
 	TEXT("nginx", "template_dir", C(nginx.template_dir), NULL,
 	    config_check_path,
-	    "Folder of the operator's own fragments of configuration."),
+	    "Folder of own fragments: main.conf, http.conf, server.conf and "
+	    "location.conf, each written into every block of its kind."),
 	RAW("nginx", "global_options", C(nginx.global_options),
 	    "Directives written as they stand into the main block."),
 	RAW("nginx", "http_options", C(nginx.http_options),
