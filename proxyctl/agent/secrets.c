@@ -444,7 +444,7 @@ on_closed(uv_handle_t *handle)
 void
 secrets_close(struct secrets *s, void (*closed)(void *arg), void *arg)
 {
-	if (s->closing)
+	if (s == NULL || s->closing)
 		return;
 	s->closing = true;
 	s->closed = closed;

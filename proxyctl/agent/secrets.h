@@ -36,6 +36,7 @@ int secrets_fill(
     struct secrets *s, struct manifest *m, struct error *e) _warn_unused_;
 /* ,"secrets":[{"id","kind","name","key","state","kept",...},...] */
 void secrets_report(const struct secrets *s, struct str *out);
+/* NULL is allowed. */
 void secrets_close(struct secrets *s, void (*closed)(void *arg), void *arg);
 
 /* Gives 'm' the copies that the generation in 'folder' was installed with. */
