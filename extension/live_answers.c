@@ -230,6 +230,13 @@ answer_config(struct live *l, const char *args, struct str *out)
 }
 
 static void
+answer_diff(struct live *l, const char *args, struct str *out)
+{
+	(void)args;
+	state_diff(l->state, out);
+}
+
+static void
 answer_proxies(struct live *l, const char *args, struct str *out)
 {
 	(void)args;
@@ -249,6 +256,7 @@ static const struct {
 	{ "services", true, answer_services },
 	{ "explain", true, answer_explain },
 	{ "config", false, answer_config },
+	{ "diff", false, answer_diff },
 	{ "proxies", false, answer_proxies },
 };
 

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "diff.h"
 
 #define MANIFEST_MAX (64U * 1024 * 1024)
 #define BLOB_MAX (64U * 1024 * 1024)
@@ -424,4 +425,24 @@ state_files(const struct state *s, struct str *out)
 		str_addc(out, '}');
 	}
 	str_add(out, "]}\n");
+}
+
+void
+state_diff(const struct state *s, struct str *out)
+{
+	bool served = s->good != NULL && s->good != s->now;
+	const struct rendered *from = served ? s->good : s->before;
+
+	str_addf(
+	    out, "{\"generation\":%llu", (unsigned long long)s->generation);
+	str_add_member(out, "against",
+	    served	       ? "served"
+		: from != NULL ? "before"
+			       : NULL);
+	str_addc(out, ',');
+	if (s->now != NULL)
+		diff_rendered(from, s->now, out);
+	else
+		str_add(out, "\"files\":[]");
+	str_add(out, "}\n");
 }

@@ -69,4 +69,11 @@ state_blob(const struct state *s, const char *sha256, size_t *ret_len);
 /* {"generation":N,"config":HASH,"files":[{"path","text"},...]} */
 void state_files(const struct state *s, struct str *out);
 
+/*
+ * {"generation":N,"against":"served"|"before"|null,"files":[...]}: what the
+ * newest configuration changes in the one that proxies serve or, where they
+ * serve it already or there are none, in the one before (diff.h).
+ */
+void state_diff(const struct state *s, struct str *out);
+
 #endif

@@ -36,6 +36,35 @@ cmd_config(const struct cli *cli, int argc, char **argv)
 }
 
 int
+cmd_diff(const struct cli *cli, int argc, char **argv)
+{
+	char *target _cleanup_free_ =
+	    xasprintf("/v1/clusters/%s/diff", argv[1]);
+	int code = CTL_OK;
+	json_auto_t *j = online_ask(cli, "GET", target, NULL, &code);
+	const json_t *f, *against;
+	size_t i;
+
+	(void)argc;
+	if (j == NULL)
+		return code;
+	against = json_object_get(j, "against");
+	(void)printf("# cluster %s, generation %lld, against %s\n", argv[1],
+	    online_number(j, "generation"),
+	    json_is_null(against) ? "nothing" : json_string_value(against));
+	json_array_foreach(json_object_get(j, "files"), i, f)
+	{
+		const json_t *lines = json_object_get(f, "lines");
+
+		(void)printf("\n# file %s: %s\n", online_text(f, "path"),
+		    online_text(f, "change"));
+		(void)fwrite(json_string_value(lines), 1,
+		    json_string_length(lines), stdout);
+	}
+	return CTL_OK;
+}
+
+int
 cmd_reload(const struct cli *cli, int argc, char **argv)
 {
 	struct ctl_answer a;

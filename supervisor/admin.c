@@ -159,6 +159,15 @@ get_config(struct call *call)
 }
 
 static void
+get_diff(struct call *call)
+{
+	struct cluster *c = named_cluster(call);
+
+	if (c != NULL)
+		admin_ask_one(call->x, c->process, "extension", "diff", NULL);
+}
+
+static void
 get_report(struct call *call)
 {
 	struct cluster *c = named_cluster(call);
@@ -259,6 +268,7 @@ static const struct row rows[] = {
 	{ "GET", "/v1/clusters/*/routes", get_routes },
 	{ "GET", "/v1/clusters/*/proxies", get_proxies },
 	{ "GET", "/v1/clusters/*/config", get_config },
+	{ "GET", "/v1/clusters/*/diff", get_diff },
 	{ "GET", "/v1/clusters/*/report", get_report },
 	{ "GET", "/v1/services", get_services },
 	{ "GET", "/v1/routes", get_routes },

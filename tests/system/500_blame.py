@@ -2,10 +2,8 @@
 """Blame: what a real nginx refuses is traced to its service and set aside,
 the others go live, and what is mended comes back by itself."""
 
-import base64
 import os
 import shutil
-import subprocess
 
 import bulkhead
 import engine
@@ -14,23 +12,56 @@ import tap
 
 HOSTS = 8
 
+# What nginx refuses and our own checks let pass is rare, and mended when it
+# is known: so nginx is one that refuses hosts named refuse-..., by name with
+# file and line, or without where they are called refuse-mute...; and none
+# while a file "mercy" is there.
+TASTE = """#!/bin/sh
+case " $* " in *" -t "*)
+    if [ ! -e %(folder)s/mercy ]; then
+        found=$(grep -l 'server_name.*refuse-' sites/*.conf 2>/dev/null)
+        mute=$(grep -l 'server_name.*refuse-mute' sites/*.conf 2>/dev/null)
+        for file in $found; do
+            case " $mute " in *"$file"*) continue;; esac
+            echo "nginx: [emerg] a host not to my taste in $PWD/$file:1" >&2
+            exit 1
+        done
+        [ -z "$mute" ] || { echo "nginx: [emerg] something I dislike" >&2
+            exit 1; }
+    fi;;
+esac
+exec %(nginx)s "$@"
+"""
+PROXYCTL = """#!/bin/sh
+[ "$1" = agent ] && exec %(real)s "$@" --nginx %(folder)s/nginx
+exec %(real)s "$@"
+"""
+
 fake = engine.FakeSwarm("--task-delay", "10ms")
 system = None
+bins = procs.TempDir("bh-blame-")
+
+
+def write_program(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path, 0o755)
 
 
 def start():
     global system
+    os.mkdir(bins.join("bin"))
+    for name in ("bulkhead-supervisor", "bulkhead-extension", "fakeswarm"):
+        shutil.copy(procs.binary(name), bins.join("bin", name))
+    words = {"folder": bins.path, "real": procs.binary("proxyctl"),
+             "nginx": shutil.which("nginx", path="/usr/sbin:/usr/bin")}
+    write_program(bins.join("nginx"), TASTE % words)
+    write_program(bins.join("bin", "proxyctl"), PROXYCTL % words)
+    procs.BUILD = bins.path
     fake.start()
     fake.create_network("front")
-    for name in ("missing", "broken"):
-        answer = fake.api("POST", "/secrets/create", {
-            "Name": name,
-            "Data": base64.b64encode(b"not for us to read").decode()})
-        tap.equal(answer.status, 201)
     system = bulkhead.System(fake.socket)
-    os.mkdir(os.path.join(system.folder, "secrets"))
-    system.cluster("blue", replicas=2, text="[cluster]\ndefault = true\n",
-                   secrets_dir=os.path.join(system.folder, "secrets"))
+    system.cluster("blue", replicas=2, text="[cluster]\ndefault = true\n")
     for i in range(HOSTS):
         publish("web%d" % i, "w%d.example" % i)
     system.start()
@@ -59,15 +90,13 @@ def log_count(text):
 @tap.test
 def a_service_that_nginx_refuses_is_set_aside_and_the_others_go_live():
     start()
-    publish("bad", "bad.example", ssl_cert="missing")
+    publish("bad", "refuse-bad.example")
     publish("after", "after.example")
     system.wait_served("blue", "after.example")
     service = refused("bad")
-    tap.contains(service["reason"], "cannot load certificate")
-    tap.contains(service["reason"], "missing")
-    tap.ok("#" not in service["reason"], "a process number in the reason")
+    tap.contains(service["reason"], "a host not to my taste in sites/")
     tap.equal(service["state"], "rejected")
-    system.wait_served("blue", "bad.example", want=503)
+    system.wait_served("blue", "refuse-bad.example", want=503)
     system.wait_applied("blue")
     for i in range(HOSTS):
         tap.equal(system.get("blue", "w%d.example" % i).status, 200)
@@ -85,7 +114,7 @@ def the_next_change_of_another_service_is_delivered_without_a_new_trial():
 @tap.test
 def a_service_that_turns_bad_keeps_the_version_before():
     generation = system.generation("blue")
-    fake.set_label("web3", "com.docker.lb.ssl_cert", "missing")
+    fake.set_label("web3", "com.docker.lb.hosts", "w3.example,refuse-3.example")
 
     def kept():
         routes = [r for r in system.routes("blue")
@@ -99,6 +128,23 @@ def a_service_that_turns_bad_keeps_the_version_before():
     # With the old labels, and the tasks of now.
     fake.scale("web3", 3)
     system.wait_tasks("blue", "w3.example", 3)
+
+
+@tap.test
+def diff_tells_what_the_newest_configuration_changes():
+    system.wait_applied("blue")
+    fake.set_label("web1", "com.docker.lb.fail_timeout", "77s")
+
+    def told():
+        diff = system.ask("/v1/clusters/blue/diff")
+        return [f for f in diff["files"] if "77s" in f["lines"]] and diff
+    diff = procs.wait_for(told, bulkhead.SOON, "the difference")
+    tap.equal({f["change"] for f in diff["files"]}, {"changed"})
+    tap.equal(len(diff["files"]), 1)
+    tap.ok(diff["against"] in ("served", "before"), diff["against"])
+    code, out, _ = system.ctl("diff", "blue")
+    tap.equal(code, 0)
+    tap.contains(out, "fail_timeout=77s")
 
 
 @tap.test
@@ -132,9 +178,10 @@ def what_is_set_aside_is_still_so_after_a_restart_of_its_extension():
 
 @tap.test
 def what_is_mended_comes_back():
-    fake.set_label("web3", "com.docker.lb.ssl_cert", None)
-    fake.set_label("bad", "com.docker.lb.ssl_cert", None)
+    fake.set_label("web3", "com.docker.lb.hosts", "w3.example,w33.example")
+    fake.set_label("bad", "com.docker.lb.hosts", "bad.example")
     system.wait_served("blue", "bad.example")
+    system.wait_served("blue", "w33.example")
     system.wait_served("blue", "w3.example")
     services = system.services()
     tap.equal(services["bad"]["state"], "accepted")
@@ -144,8 +191,8 @@ def what_is_mended_comes_back():
 @tap.test
 def several_bad_ones_at_once_are_all_found():
     for i in range(5):
-        publish("evil%d" % i, "e%d.example" % i,
-                ssl_cert="broken" if i % 2 else "missing")
+        publish("evil%d" % i, "refuse-%s%d.example" % (
+            "mute" if i % 2 else "named", i))
         publish("good%d" % i, "g%d.example" % i)
     for i in range(5):
         system.wait_served("blue", "g%d.example" % i)
@@ -155,23 +202,14 @@ def several_bad_ones_at_once_are_all_found():
 
 
 @tap.test
-def a_secret_that_appears_later_is_found_by_the_next_trial():
-    folder = os.path.join(system.folder, "secrets")
-    pem = os.path.join(folder, "new.pem")
-    if not shutil.which("openssl"):
-        tap.skip("no openssl")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pem + ".key",
-         "-out", pem, "-days", "30", "-subj", "/CN=e0.example"],
-        check=True, capture_output=True)
-    with open(pem + ".key") as key, open(pem, "a") as out:
-        out.write(key.read())
-    os.rename(pem, os.path.join(folder, "missing"))
+def what_the_engine_takes_by_itself_later_is_found_by_the_next_trial():
+    write_program(bins.join("mercy"), "")
     # The delay between trials doubles from 5 s.
-    procs.wait_for(
-        lambda: system.services()["evil0"]["state"] == "accepted", 150,
-        "the service to be tried again")
+    for i in range(5):
+        procs.wait_for(
+            lambda i=i: system.services()["evil%d" % i]["state"]
+            == "accepted", 150, "the services to be tried again")
+    system.wait_served("blue", "refuse-named0.example")
     system.wait_applied("blue")
 
 
@@ -194,6 +232,7 @@ def end():
             shutil.copy(system.log, os.environ["KEEP_LOG"])
         system.stop()
     fake.stop()
+    bins.remove()
 
 
 tap.cleanup(end)
