@@ -272,10 +272,12 @@ class System:
                          **more)
 
     def wait_served(self, name, host, target="/", deadline=SOON, want=200):
-        """Every proxy of the cluster answers 'want' for the host."""
+        """Every proxy of the cluster answers 'want' for the host, several
+        times in a row: for a moment after a reload old workers accept too."""
         def served():
             return all(self.get(name, host, target, i).status == want
-                       for i in range(self.clusters[name].replicas))
+                       for i in range(self.clusters[name].replicas)
+                       for _ in range(8))
         procs.wait_for(served, deadline, "%s to answer %d through %s" % (
             host, want, name), 0.02)
 

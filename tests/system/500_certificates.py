@@ -271,6 +271,7 @@ def ssl_only_sends_to_the_tls_port_of_the_same_proxy():
     fake.create_service("only", networks=["front"], labels=lb(
         "only.example", ssl_cert="a-v1", ssl_only="true"))
     system.wait_served("blue", "only.example", want=308)
+    system.wait_applied("blue")
     for index in range(2):
         answer = system.get("blue", "only.example", "/x?y", index)
         tap.equal(answer.headers["location"], "https://only.example:%d/x?y"
