@@ -225,6 +225,7 @@ garbage_and_other_clusters_change_nothing(void **state)
 	receiver_open(&rx, &w.loop, "blue", folder);
 	sender_open(&tx, &w.loop, "blue", folder, EPOCH_A);
 	RUN_UNTIL(&w, rx.value == 1 && publisher_connected(tx.p));
+	/* Ends with the process: nng 1.5.2 may hang in closing it. */
 	s = loudmouth(folder);
 	for (i = 0; i < 5; i++) {
 		say(s, "", 0);
@@ -236,7 +237,6 @@ garbage_and_other_clusters_change_nothing(void **state)
 	sender_send(&tx);
 	RUN_UNTIL(&w, rx.value == 2);
 	assert_int_equal(rx.wrong_versions, 0);
-	nng_close(s);
 	receiver_close(&rx, &w);
 	sender_close(&tx, &w);
 	world_fini(&w);
@@ -259,7 +259,6 @@ another_version_is_told_to_the_owner(void **state)
 	s = loudmouth(folder);
 	say(s, "{\"v\":2}\n", 8);
 	RUN_UNTIL(&w, rx.wrong_versions == 1);
-	nng_close(s);
 	receiver_close(&rx, &w);
 	world_fini(&w);
 	free(folder);
