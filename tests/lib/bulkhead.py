@@ -241,17 +241,18 @@ class System:
         return self.ask(target)["proxies"]
 
     def detail(self, name):
-        """The extension's own status line, once every proxy has applied what
-        it tells of."""
+        """The extension's own status line, once it tells of the newest
+        generation (it comes at most ten times a second) and every proxy has
+        applied that."""
         def settled():
+            newest = self.ask("/v1/clusters/%s/config" % name)["generation"]
             status = self.ask("/v1/clusters/" + name)["status"]
             alive = [p for p in status["proxies"] if p["alive"]]
             want = self.clusters[name].replicas
             if self.clusters[name].proxy["driver"] != "local":
                 want = 0
-            return (len(alive) >= want and
-                    all(p["applied"] == status["generation"] for p in alive)
-                    and status)
+            return (len(alive) >= want and status["generation"] == newest and
+                    all(p["applied"] == newest for p in alive) and status)
         return procs.wait_for(settled, SOON, "status of " + name, 0.02)
 
     # Waiting.
