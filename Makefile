@@ -42,8 +42,10 @@ unit_src = $(wildcard tests/unit/*_test.c)
 fuzz_src = $(wildcard tests/fuzz/*_fuzz.c)
 bench_src = $(wildcard tests/bench/*.c)
 poison_src = $(wildcard tests/poison/*.c)
+torture_src = $(wildcard tests/torture/*.c)
 all_src = $(lib_src) $(supervisor_src) $(extension_src) $(proxyctl_src) \
-	$(fake_src) $(unit_src) $(fuzz_src) $(bench_src) $(poison_src)
+	$(fake_src) $(unit_src) $(fuzz_src) $(bench_src) $(poison_src) \
+	$(torture_src)
 all_hdr = $(wildcard lib/*/*.h supervisor/*.h extension/*.h proxyctl/*.h \
 	proxyctl/agent/*.h tests/*/*.h)
 
@@ -60,6 +62,7 @@ bins = $(if $(wildcard supervisor/main.c),$(bin_supervisor)) \
 	$(if $(wildcard tests/fake/main.c),$(bin_fakeswarm)) \
 	$(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 bin_poisoned = $(BUILD)/poison/bulkhead-extension
+failmalloc = $(BUILD)/torture/failmalloc.so
 unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 archives = $(BUILD)/supervisor.a $(BUILD)/extension.a $(BUILD)/proxyctl.a \
 	$(BUILD)/fake.a
@@ -118,6 +121,13 @@ $(bin_poisoned): $(call obj,$(extension_src)) $(call obj,$(poison_src)) \
 	@mkdir -p $(@D)
 	$(link)
 
+# Preloaded, never linked; banned.h and sanitizers are not for an allocator.
+$(failmalloc): tests/torture/failmalloc.c
+	@mkdir -p $(@D)
+	$(say) "  LINK  $@"
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -fPIC -shared \
+		-o $@ $<
+
 .SECONDARY:
 
 # Flavours are separate trees: build/plain, build/asan, build/clang ...
@@ -130,7 +140,7 @@ asan = $(flavour) BUILD=build/asan OPT='-O1 -g' SANITIZE='$(ASAN)'
 clang = $(flavour) BUILD=build/clang CC=clang OPT=-O1
 
 .PHONY: build-tests deps deps-run deps-test deps-bench
-build-tests: $(bins) $(unit_bins) $(bin_poisoned)
+build-tests: $(bins) $(unit_bins) $(bin_poisoned) $(failmalloc)
 
 deps: deps-test ## install the Debian packages that are missing
 deps-run:
@@ -153,13 +163,14 @@ demo: deps-run ## a scripted tour that shows and checks what Bulkhead does
 
 # ---- tests ----
 
-.PHONY: test unit cases hostile system contract test-swarm full fuzz-seeds
+.PHONY: test unit cases hostile system contract torture test-swarm full fuzz-seeds
 test: deps-test ## all everyday tests, under ASan and UBSan
 	@$(asan) build-tests
 	@$(flavour) fuzz-build
-	tests/run.py --build build/asan unit cases hostile system contract fuzz
+	tests/run.py --build build/asan unit cases hostile system contract \
+		fuzz torture
 
-unit cases hostile system contract: ## one group of tests (unit, cases, system ...)
+unit cases hostile system contract torture: ## one group of tests (unit, cases ...)
 	@$(asan) build-tests
 	tests/run.py --build build/asan $@
 
@@ -177,6 +188,7 @@ full: deps-test ## gcc and clang, plain, ASan, TSan; fuzzing; real Swarms
 	tests/run.py --build build/clang unit
 	$(MAKE) fuzz T=60
 	$(MAKE) test
+	$(MAKE) torture TORTURE=all
 	$(MAKE) test-swarm
 	$(MAKE) format
 	git diff --exit-code

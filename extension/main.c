@@ -7,6 +7,7 @@
 
 #include "base/version.h"
 #include "live.h"
+#include "loop/library_memory.h"
 #include "offline.h"
 
 #define EXIT_USAGE 64
@@ -65,6 +66,7 @@ live_main(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	library_memory_init();
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		fputs(help, stdout);
 		return 0;

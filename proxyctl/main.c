@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "base/version.h"
 #include "commands.h"
+#include "loop/library_memory.h"
 
 #define SOCKET "/run/bulkhead/admin.sock"
 
@@ -133,6 +134,7 @@ main(int argc, char **argv)
 	struct cli cli = { .socket = getenv("BULKHEAD_SOCKET") };
 	const struct command *c;
 
+	library_memory_init();
 	argc = take_globals(&cli, argc - 1, argv + 1);
 	argv++;
 	if (argc < 0) {

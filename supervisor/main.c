@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "config/check.h"
 #include "loop/child_abi.h"
+#include "loop/library_memory.h"
 #include "reader.h"
 #include "supervisor.h"
 
@@ -284,6 +285,7 @@ main(int argc, char **argv)
 	struct arguments a = { .config = DEFAULT_CONFIG };
 	int rc;
 
+	library_memory_init();
 	if (argc > 1 && strcmp(argv[1], "--role") == 0)
 		return role(argc, argv);
 	rc = parse_arguments(argc, argv, &a);

@@ -162,13 +162,20 @@ on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watch)
 	return 0;
 }
 
+static void *
+resize(void *p, size_t size)
+{
+	return xreallocarray(p, 1, size);
+}
+
 struct curl_glue *
 curl_glue_new(uv_loop_t *loop, curl_glue_done_fn *done, void *arg)
 {
 	struct curl_glue *g = xcalloc(1, sizeof(*g));
 
 	/* Counted by curl; there is nothing to undo. */
-	must(curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK);
+	must(curl_global_init_mem(CURL_GLOBAL_ALL, xmalloc, free, resize,
+		 xstrdup, xcalloc) == CURLE_OK);
 	g->loop = loop;
 	g->done = done;
 	g->arg = arg;
