@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ struct state {
 	struct rendered *offer; /* to be checked; owned */
 	struct str offer_manifest;
 	uint64_t generation;
+	char epoch[33]; /* whose generations can be compared */
 	struct state_change change;
 	struct str manifest;
 	bool stored;
@@ -63,6 +66,7 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	    c->proxy.engine == ENGINE_NGINX ? "nginx" : "haproxy");
 	str_addf(
 	    out, ",\"generation\":%llu", (unsigned long long)s->generation);
+	str_add_member(out, "epoch", s->epoch);
 	str_add_member(out, "config", r->config);
 	str_add(out, ",\n\"files\":[");
 	for (i = 0; i < r->files.len; i++) {
@@ -149,6 +153,29 @@ copy_text(const json_t *o, const char *key)
 }
 
 static void
+load_epoch(struct state *s, const json_t *manifest)
+{
+	const char *epoch =
+	    json_string_value(json_object_get(manifest, "epoch"));
+
+	if (epoch != NULL && strlen(epoch) == sizeof(s->epoch) - 1 &&
+	    strspn(epoch, "0123456789abcdef") == sizeof(s->epoch) - 1)
+		memcpy(s->epoch, epoch, sizeof(s->epoch));
+}
+
+/* Generations are counted from a file: without it, from the start again. */
+static void
+draw_epoch(struct state *s)
+{
+	unsigned char bytes[(sizeof(s->epoch) - 1) / 2];
+	size_t i;
+
+	must(getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes));
+	for (i = 0; i < sizeof(bytes); i++)
+		(void)snprintf(s->epoch + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void
 load(struct state *s)
 {
 	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
@@ -164,6 +191,7 @@ load(struct state *s)
 	config = json_string_value(json_object_get(j, "config"));
 	if (config == NULL || !sha256_is_hex(config))
 		return;
+	load_epoch(s, j);
 	r = xcalloc(1, sizeof(*r));
 	listen = json_object_get(j, "listen");
 	memcpy(r->config, config, SHA256_HEX_SIZE);
@@ -192,6 +220,7 @@ state_new(const char *run_dir, const struct cluster_config *c)
 
 	s->folder = xasprintf("%s/state/%s", run_dir, c->cluster.name);
 	s->config = c;
+	draw_epoch(s);
 	str_init(&s->manifest, MANIFEST_MAX);
 	str_init(&s->offer_manifest, MANIFEST_MAX);
 	load(s);

@@ -31,6 +31,7 @@ struct http_client {
 	char *tls_cert;
 	char *tls_key;
 	bool tls_insecure;
+	bool tls_any_name;
 	char *authorization; /* whole header line, or NULL */
 	VEC(struct http_request *) requests;
 	bool closing;
@@ -350,6 +351,8 @@ set_peer(struct http_request *r)
 		(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
 		(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
+	if (c->tls_any_name)
+		(void)curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
 static void
@@ -529,6 +532,7 @@ http_client_new(
 	c->tls_cert = copy(endpoint->tls_cert);
 	c->tls_key = copy(endpoint->tls_key);
 	c->tls_insecure = endpoint->tls_insecure;
+	c->tls_any_name = endpoint->tls_any_name;
 	if (parse_url(c, e) != 0 || check_file(c->tls_ca, e) != 0 ||
 	    check_file(c->tls_cert, e) != 0 || check_file(c->tls_key, e) != 0 ||
 	    set_token(c, endpoint->bearer_token, e) != 0) {

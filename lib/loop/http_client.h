@@ -30,6 +30,7 @@ struct http_endpoint {
 	const char *tls_cert; /* client certificate and key, or NULL */
 	const char *tls_key;
 	bool tls_insecure; /* skips the check of the server's certificate */
+	bool tls_any_name; /* tls_ca signed it: for whom does not matter */
 	const char *bearer_token; /* or NULL */
 };
 

@@ -11,6 +11,7 @@
 #include "loop/http_client.h"
 
 #define POLL_MS 35000
+#define PEER_MS 2000
 #define BLOB_MS 60000
 #define BLOB_IDLE_MS 15000
 #define REPORT_MS 10000
@@ -21,6 +22,7 @@
 struct fetch {
 	struct http_client *client;
 	const struct agent_options *options;
+	uint64_t poll_ms; /* an answer takes so long at most */
 	struct http_request *poll;
 	fetch_poll_fn *on_poll;
 	void *poll_arg;
@@ -51,8 +53,9 @@ struct report_request {
 	void *arg;
 };
 
-static int
-read_token(const struct agent_options *o, struct str *ret, struct error *e)
+int
+fetch_read_token(
+    const struct agent_options *o, struct str *ret, struct error *e)
 {
 	if (o->token_file == NULL)
 		return 0;
@@ -65,30 +68,57 @@ read_token(const struct agent_options *o, struct str *ret, struct error *e)
 	return 0;
 }
 
+static struct fetch *
+new_fetch(uv_loop_t *loop, const struct agent_options *o,
+    struct http_endpoint *endpoint, struct error *e)
+{
+	STR_AUTO(token, TOKEN_MAX);
+	struct http_client *client;
+	struct fetch *f;
+
+	if (fetch_read_token(o, &token, e) != 0)
+		return NULL;
+	if (token.len > 0)
+		endpoint->bearer_token = token.p;
+	client = http_client_new(loop, endpoint, e);
+	if (client == NULL)
+		return NULL;
+	f = xcalloc(1, sizeof(*f));
+	f->client = client;
+	f->options = o;
+	f->poll_ms = POLL_MS;
+	must(uv_idle_init(loop, &f->idle) == 0);
+	return f;
+}
+
 struct fetch *
 fetch_new(uv_loop_t *loop, const struct agent_options *o, struct error *e)
 {
-	STR_AUTO(token, TOKEN_MAX);
 	struct http_endpoint endpoint = {
 		.url = o->control,
 		.tls_ca = o->tls_ca,
 		.tls_cert = o->tls_cert,
 		.tls_key = o->tls_key,
 	};
-	struct http_client *client;
-	struct fetch *f;
 
-	if (read_token(o, &token, e) != 0)
-		return NULL;
-	if (token.len > 0)
-		endpoint.bearer_token = token.p;
-	client = http_client_new(loop, &endpoint, e);
-	if (client == NULL)
-		return NULL;
-	f = xcalloc(1, sizeof(*f));
-	f->client = client;
-	f->options = o;
-	must(uv_idle_init(loop, &f->idle) == 0);
+	return new_fetch(loop, o, &endpoint, e);
+}
+
+struct fetch *
+fetch_peer_new(uv_loop_t *loop, const struct agent_options *o, const char *url,
+    struct error *e)
+{
+	struct http_endpoint endpoint = {
+		.url = url,
+		.tls_ca = o->tls_ca,
+		.tls_cert = o->tls_cert,
+		.tls_key = o->tls_key,
+		.tls_any_name = true,
+	};
+	struct fetch *f = new_fetch(loop, o, &endpoint, e);
+
+	if (f != NULL)
+		f->poll_ms = PEER_MS;
 	return f;
 }
 
@@ -161,8 +191,8 @@ fetch_poll_start(
 	f->poll = http_request_start(f->client,
 	    &(struct http_request_options){
 		.target = target.p,
-		.first_byte_ms = POLL_MS,
-		.total_ms = POLL_MS + BLOB_MS,
+		.first_byte_ms = f->poll_ms,
+		.total_ms = f->poll_ms + BLOB_MS,
 		.max_body = MANIFEST_MAX_SIZE,
 		.done = on_poll_done,
 		.arg = f,

@@ -3,6 +3,7 @@
 #define AGENT_FETCH_H
 
 #include "base/error.h"
+#include "base/str.h"
 #include "folder.h"
 #include "manifest.h"
 #include "options.h"
@@ -22,8 +23,17 @@ typedef void fetch_blobs_fn(void *arg, const struct error *e);
 /* 'e' NULL: the report arrived. */
 typedef void fetch_report_fn(void *arg, const struct error *e);
 
+/* The token of --token-file, "" without one. */
+int fetch_read_token(const struct agent_options *o, struct str *ret,
+    struct error *e) _warn_unused_;
 struct fetch *fetch_new(uv_loop_t *loop, const struct agent_options *o,
     struct error *e) _warn_unused_;
+/*
+ * The same with a peer, another proxy of the group, at 'url': it answers at
+ * once, and its certificate may be anybody's of the same authority.
+ */
+struct fetch *fetch_peer_new(uv_loop_t *loop, const struct agent_options *o,
+    const char *url, struct error *e) _warn_unused_;
 /* Waits up to 25 s for something else than 'have' ("": nothing yet). */
 void fetch_poll_start(
     struct fetch *f, const char *have, fetch_poll_fn *done, void *arg);

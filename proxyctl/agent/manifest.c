@@ -221,6 +221,21 @@ decode_settings(struct manifest *m, const json_t *settings)
 		m->worker_processes = (uint32_t)json_integer_value(workers);
 }
 
+/* 'ret' becomes "" where it is absent; hex digits else. */
+static int
+decode_epoch(const json_t *root, char *ret, struct error *e)
+{
+	const char *epoch = json_string_value(json_object_get(root, "epoch"));
+
+	if (epoch == NULL)
+		return 0;
+	if (strlen(epoch) >= MANIFEST_EPOCH_SIZE ||
+	    strspn(epoch, "0123456789abcdef") != strlen(epoch))
+		return error_set(e, EPROTO, "the epoch is not one");
+	(void)snprintf(ret, MANIFEST_EPOCH_SIZE, "%s", epoch);
+	return 0;
+}
+
 static int
 decode_root(struct manifest *m, json_t *root, struct error *e)
 {
@@ -247,6 +262,8 @@ decode_root(struct manifest *m, json_t *root, struct error *e)
 	m->builtin = json_is_true(json_object_get(root, "builtin"));
 	m->check = json_is_true(json_object_get(root, "check"));
 	decode_settings(m, json_object_get(root, "settings"));
+	if (decode_epoch(root, m->epoch, e) != 0)
+		return -1;
 	if (decode_listen(m, json_object_get(root, "listen"), e) != 0)
 		return -1;
 	if (decode_secrets(m, json_object_get(root, "secrets"), e) != 0)

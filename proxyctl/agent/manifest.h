@@ -19,6 +19,7 @@
 #define MANIFEST_MAX_FILE_SIZE (16U * 1024 * 1024)
 #define MANIFEST_MAX_SIZE (8U * 1024 * 1024)
 #define MANIFEST_MAX_PATH 255
+#define MANIFEST_EPOCH_SIZE 33
 
 struct manifest_file {
 	char *path;
@@ -45,6 +46,8 @@ struct manifest {
 	char *cluster;
 	char *engine;
 	uint64_t generation;
+	/* Generations of one epoch can be compared; "": not said. */
+	char epoch[MANIFEST_EPOCH_SIZE];
 	char config[SHA256_HEX_SIZE];
 	VEC(struct manifest_file) files;
 	VEC(struct manifest_secret) secrets;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "peer_address.h"
 
 #define MAX_DELAY_MS (24ULL * 3600 * 1000)
 #define NAME_MAX_LEN 128
@@ -41,6 +42,8 @@ static const struct option_row rows[] = {
 	{ "tls-ca", TEXT, O(tls_ca) },
 	{ "tls-cert", TEXT, O(tls_cert) },
 	{ "tls-key", TEXT, O(tls_key) },
+	{ "peer-listen", TEXT, O(peer_listen) },
+	{ "peers", TEXT, O(peers) },
 	{ "secrets-dir", TEXT, O(secrets_dir) },
 	{ "drain-delay", DURATION, O(drain_delay_ms) },
 	{ "stop-grace", DURATION, O(stop_grace_ms) },
@@ -93,6 +96,28 @@ take(struct agent_options *o, const struct option_row *row, const char *value,
 	return 0;
 }
 
+/* What peers are given is the cluster's: never to just anybody. */
+static int
+check_peers(const struct agent_options *o, struct error *e)
+{
+	bool tls =
+	    o->tls_ca != NULL && o->tls_cert != NULL && o->tls_key != NULL;
+	struct peer_listen listen;
+
+	if (o->peer_listen == NULL && o->peers == NULL)
+		return 0;
+	if (o->token_file == NULL && !tls)
+		return error_set(e, EINVAL,
+		    "--peer-listen and --peers need --token-file, or --tls-ca, "
+		    "--tls-cert and --tls-key");
+	if (o->peer_listen != NULL &&
+	    peer_listen_parse(o->peer_listen, &listen, e) != 0)
+		return error_wrap(e, "--peer-listen");
+	if (o->peers != NULL && peers_check(o->peers, e) != 0)
+		return error_wrap(e, "--peers");
+	return 0;
+}
+
 static int
 check(struct agent_options *o, struct error *e)
 {
@@ -121,6 +146,8 @@ check(struct agent_options *o, struct error *e)
 	if (o->log_level != NULL && log_level_parse(o->log_level) < 0)
 		return error_set(
 		    e, EINVAL, "--log-level: one of error, warn, info, debug");
+	if (check_peers(o, e) != 0)
+		return -1;
 	if (o->stop_grace_ms == UINT64_MAX)
 		o->stop_grace_ms = o->drain_delay_ms + 15000;
 	return 0;

@@ -22,6 +22,8 @@ struct agent_options {
 	const char *health_listen;
 	const char *token_file;
 	const char *tls_ca, *tls_cert, *tls_key;
+	const char *peer_listen; /* see peer_address.h; or NULL */
+	const char *peers;	 /* "HOST:PORT,..."; or NULL */
 	const char *secrets_dir;
 	const char *user;
 	const char *log_level;

@@ -30,6 +30,7 @@
 #include "folder.h"
 #include "link.h"
 #include "loop/lines.h"
+#include "peers.h"
 #include "proof.h"
 #include "reporter.h"
 #include "secrets.h"
@@ -44,6 +45,10 @@
 #define SHORT_POLL_MS 500  /* an answer sooner than this ... */
 #define AFTER_SHORT_MS 300 /* ... is followed by a rest */
 #define FALL_BACK_FAILS 3
+#define PEERS_FIRST_MS 300  /* without a word of the control plane */
+#define PEERS_EMPTY_MS 1000 /* between rounds, while we have nothing */
+#define PEERS_MS 5000
+#define SILENT_FAILS 2
 
 struct worker {
 	const struct agent_options *options;
@@ -55,12 +60,16 @@ struct worker {
 	struct apply *apply;
 	struct reporter *reporter;
 	struct secrets *secrets;
+	struct peers *peers;		   /* or NULL */
+	char peer_config[SHA256_HEX_SIZE]; /* the last that a peer gave */
+	unsigned silent;		   /* polls in a row that failed */
 	int lock_fd;
 	int fds[SOCKET_ROLES];
 	int fd_count;
 	uv_timer_t poll_timer;	/* when to ask next; the lock before */
 	uv_timer_t retry_timer; /* when to try again what failed */
 	uv_timer_t beat_timer;
+	uv_timer_t peers_timer;
 	struct backoff poll_backoff, retry_backoff;
 	struct manifest *in_force; /* NULL before the start */
 	char have[SHA256_HEX_SIZE];
@@ -288,16 +297,20 @@ on_poll(
 	switch (what) {
 	case FETCH_MANIFEST:
 		w->poll_backoff.next_ms = 0;
+		w->silent = 0;
+		peers_forget(w->peers);
 		on_manifest(w, m);
 		break;
 	case FETCH_NOTHING:
 		w->poll_backoff.next_ms = 0;
+		w->silent = 0;
 		poll_later(w,
 		    clock_mono_ms() - w->polled_ms < SHORT_POLL_MS
 			? AFTER_SHORT_MS
 			: 0);
 		break;
 	case FETCH_ERROR:
+		w->silent++;
 		delay = jitter(backoff_next(&w->poll_backoff, 0));
 		log_limited(&w->poll_limit, LOG_WARN,
 		    "control: %s; again in %" PRIu64 " ms, traffic goes on",
@@ -305,6 +318,48 @@ on_poll(
 		poll_later(w, delay);
 		break;
 	}
+}
+
+/* ---- the group, while the control plane is away ---- */
+
+static const struct manifest *
+on_peers_in_force(void *arg)
+{
+	const struct worker *w = arg;
+
+	return w->in_force;
+}
+
+static void
+on_peers_found(void *arg, struct manifest *m)
+{
+	struct worker *w = arg;
+
+	/* What our engine refuses does not get better by asking again. */
+	if (w->closing || apply_busy(w->apply) ||
+	    strcmp(w->peer_config, m->config) == 0) {
+		manifest_free(m);
+		return;
+	}
+	memcpy(w->peer_config, m->config, sizeof(w->peer_config));
+	fetch_poll_cancel(w->fetch);
+	(void)uv_timer_stop(&w->poll_timer);
+	on_manifest(w, m);
+}
+
+static void
+on_peers_timer(uv_timer_t *timer)
+{
+	struct worker *w = container_of(timer, struct worker, peers_timer);
+	bool nothing = w->in_force != NULL && w->in_force->builtin;
+
+	if (w->closing)
+		return;
+	if (w->polling && !apply_busy(w->apply) &&
+	    (nothing || w->silent >= SILENT_FAILS))
+		peers_ask(w->peers);
+	must(uv_timer_start(timer, on_peers_timer,
+		 jitter(nothing ? PEERS_EMPTY_MS : PEERS_MS), 0) == 0);
 }
 
 /* True while so many workers are leaving that changes are gathered. */
@@ -495,6 +550,9 @@ begin(struct worker *w)
 	reporter_set_attempt(
 	    w->reporter, APPLY_APPLIED, m, "", &(struct apply_timing){ 0 });
 	tell_keeper(w, &(struct link_message){ .type = LINK_START });
+	if (w->peers != NULL)
+		must(uv_timer_start(&w->peers_timer, on_peers_timer,
+			 PEERS_FIRST_MS, 0) == 0);
 	must(uv_timer_start(&w->poll_timer, on_up_timer, UP_MS, 0) == 0);
 	if (w->nginx.up) {
 		w->nginx.up = false;
@@ -534,7 +592,7 @@ static void
 stop(struct worker *w)
 {
 	uv_timer_t *timers[] = { &w->poll_timer, &w->retry_timer,
-		&w->beat_timer };
+		&w->beat_timer, &w->peers_timer };
 	size_t i;
 
 	if (w->closing)
@@ -546,6 +604,7 @@ stop(struct worker *w)
 	secrets_close(w->secrets, NULL, NULL);
 	apply_close(w->apply, NULL, NULL);
 	proof_close(w->proof, NULL, NULL);
+	peers_close(w->peers, NULL, NULL);
 	fetch_close(w->fetch, NULL, NULL);
 	lines_close(w->link, NULL, NULL);
 }
@@ -562,6 +621,10 @@ open_parts(struct worker *w, struct error *e)
 		.request_reload = request_reload,
 		.done = on_apply_done,
 		.arg = w,
+	};
+	static const struct peers_handlers handlers = {
+		.in_force = on_peers_in_force,
+		.found = on_peers_found,
 	};
 
 	w->fetch = fetch_new(&w->loop, w->options, e);
@@ -581,6 +644,7 @@ open_parts(struct worker *w, struct error *e)
 	setup.secrets = w->secrets;
 	setup.proof = w->proof;
 	w->apply = apply_new(&setup);
+	w->peers = peers_new(&w->loop, w->options, &w->folder, &handlers, w);
 	return 0;
 }
 
@@ -590,6 +654,7 @@ open_timers(struct worker *w)
 	must(uv_timer_init(&w->loop, &w->poll_timer) == 0);
 	must(uv_timer_init(&w->loop, &w->retry_timer) == 0);
 	must(uv_timer_init(&w->loop, &w->beat_timer) == 0);
+	must(uv_timer_init(&w->loop, &w->peers_timer) == 0);
 	must(uv_timer_start(&w->beat_timer, on_beat, 0, WORKER_BEAT_MS) == 0);
 	must(uv_timer_start(&w->poll_timer, on_lock_timer, 0, 0) == 0);
 }

@@ -52,6 +52,7 @@ class Control:
         self.blobs = {}
         self.paths = {}
         self.generation = 0
+        self.epoch = None
         self.reports = []
         self.requests = []
         self.refuse = None
@@ -128,6 +129,8 @@ class Control:
                 "generation": self.generation, "config": self.config,
                 "files": rows, "listen": {"http": listen, "https": https},
                 "secrets": [], "settings": settings or {}, "stamps": {}}
+            if self.epoch:
+                self.manifest["epoch"] = self.epoch
             self.lock.notify_all()
             return self.config
 
