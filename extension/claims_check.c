@@ -24,12 +24,16 @@ judge_fault(struct judge *j, int rank)
 	return &j->finding;
 }
 
-/* The owner of the narrowest wildcard above 'host', with the wildcard. */
-static const struct accepted *
-wildcard_owner(const struct claims *k, const char *host, char *ret, size_t size)
+/*
+ * The name of the owner of the narrowest wildcard above 'host', or of whom it
+ * is held for, with the wildcard; or NULL.
+ */
+static const char *
+wildcard_owner(const struct judge *j, const char *host, char *ret, size_t size)
 {
 	const char *p = host_parent(host);
 	const struct accepted *owner;
+	const struct hold *held;
 
 	if (p != NULL && host_is_wildcard(host))
 		p = host_parent(p);
@@ -37,9 +41,12 @@ wildcard_owner(const struct claims *k, const char *host, char *ret, size_t size)
 		if (strlen(p) > HOST_MAX - 2)
 			continue;
 		(void)snprintf(ret, size, "*.%s", p);
-		owner = map_get(&k->hosts, ret);
+		owner = map_get(&j->k->hosts, ret);
 		if (owner != NULL)
-			return owner;
+			return owner->service->name;
+		held = holds_against(j->k->options.holds, ret, j->s->name);
+		if (held != NULL)
+			return held->name;
 	}
 	return NULL;
 }
@@ -50,7 +57,7 @@ check_grant(struct judge *j, const struct label_item *host)
 	const struct claims *k = j->k;
 	const char *below;
 	char wildcard[HOST_MAX + 1];
-	const struct accepted *owner;
+	const char *owner;
 
 	below = host_set_below(&k->reserved, host->text);
 	if (below != NULL || host_set_covers(&k->reserved, host->text, 0)) {
@@ -75,14 +82,14 @@ check_grant(struct judge *j, const struct label_item *host)
 	}
 	if (map_get(&k->hosts, host->text) != NULL)
 		return;
-	owner = wildcard_owner(k, host->text, wildcard, sizeof(wildcard));
+	owner = wildcard_owner(j, host->text, wildcard, sizeof(wildcard));
 	if (owner != NULL &&
 	    !host_set_covers(&k->allow, host->text, strlen(wildcard) - 2))
 		finding_set(judge_fault(j, LABEL_HOSTS), REJECT_HOST_TAKEN,
-		    host->key, host->offset, owner->service->name,
+		    host->key, host->offset, owner,
 		    "%s is covered by %s of service %s; it needs an item of "
 		    "its own in hosts_allow",
-		    host->text, wildcard, owner->service->name);
+		    host->text, wildcard, owner);
 }
 
 static const char *const share_reasons[] = {
@@ -107,6 +114,45 @@ may_share(const struct judge *j, const struct accepted *owner)
 	    (owner->network != NULL && owner->network == j->a->network);
 }
 
+/* Whether the service, older than the one that is back, may join it. */
+static bool
+may_share_kept(const struct judge *j, const struct hold *x)
+{
+	int share = (int)j->k->config->cluster.share_host;
+
+	return x->state == HOLD_KEPT &&
+	    (share == SHARE_ANY ||
+		(share == SHARE_SAME_NETWORK &&
+		    (!j->network_known ||
+			(x->network_id != NULL && j->a->network != NULL &&
+			    strcmp(x->network_id, j->a->network->id) == 0))));
+}
+
+/* A host that nobody has so far may be held for another's name. */
+static void
+check_hold(struct judge *j, const char *host, enum label_id id, const char *key,
+    int64_t offset)
+{
+	const struct hold *x =
+	    holds_against(j->k->options.holds, host, j->s->name);
+	const char *what = id == LABEL_HOSTS ? host : "the default backend";
+
+	if (x == NULL || may_share_kept(j, x) || judge_is_settled(j, id))
+		return;
+	if (x->state == HOLD_HELD)
+		finding_set(judge_fault(j, id), REJECT_HOST_TAKEN, key, offset,
+		    x->name,
+		    "%s is held until %s for service %s, which had it "
+		    "(claim_hold)",
+		    what, x->until, x->name);
+	else
+		finding_set(judge_fault(j, id), REJECT_HOST_TAKEN, key, offset,
+		    x->name,
+		    "%s belongs to service %s, which is back and for which it "
+		    "was held (claim_hold)",
+		    what, x->name);
+}
+
 /* Whether the service may have, or join, 'host'; 'id' and 'key' ask for it. */
 static void
 check_owner(struct judge *j, const char *host, enum label_id id,
@@ -116,8 +162,10 @@ check_owner(struct judge *j, const char *host, enum label_id id,
 	const struct labels *mine = &j->a->labels;
 	size_t i;
 
-	if (owner == NULL)
+	if (owner == NULL) {
+		check_hold(j, host, id, key, offset);
 		return;
+	}
 	if (!may_share(j, owner) && !judge_is_settled(j, id))
 		finding_set(judge_fault(j, id), REJECT_HOST_TAKEN, key, offset,
 		    owner->service->name, "%s belongs to older service %s; %s",

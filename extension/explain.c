@@ -324,6 +324,7 @@ ask_host(struct answer *x, const struct model *m, const struct routing *r)
 {
 	const struct route *known, *route;
 	const struct rejected *wanting;
+	const struct hold *held = holds_held(r->holds, x->host);
 
 	route = find_host(r, x->host, x->path, &known);
 	wanting = known != NULL && strcmp(known->host, x->host) == 0
@@ -332,6 +333,14 @@ ask_host(struct answer *x, const struct model *m, const struct routing *r)
 	if (wanting != NULL) {
 		answer_rejected(x, wanting);
 		x->status = known == NULL ? 503 : 0;
+	} else if (held != NULL) {
+		x->result = EXPLAIN_NOT;
+		x->status = known == NULL ? 503 : 0;
+		x->holder = held->name;
+		str_addf(&x->reason,
+		    "no service has it; it is held until %s for service %s, "
+		    "which had it (claim_hold)",
+		    held->until, held->name);
 	} else if (route != NULL) {
 		answer_route(x, route);
 	} else if (known != NULL && !x->path_given) {

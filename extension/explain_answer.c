@@ -178,6 +178,8 @@ answer_json(struct str *out, const struct answer *x)
 		if (f->owner != NULL)
 			member(out, "owner", f->owner);
 	}
+	if (x->holder != NULL)
+		member(out, "owner", x->holder);
 	json_routes(out, x);
 	str_add(out, "}\n");
 }

@@ -17,6 +17,7 @@ struct answer {
 	const char *service_id;
 	const struct accepted *accepted; /* a service that was asked for */
 	const struct finding *finding;	 /* why it is rejected */
+	const char *holder;		 /* for whom a host of nobody is held */
 	int status; /* what the proxy answers itself, or 0 */
 	struct str reason;
 	struct {

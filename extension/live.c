@@ -63,12 +63,18 @@ live_build(struct live *l)
 		.set_aside = &l->aside.verdicts,
 		.foreign_is_error = true,
 		.secrets = &l->secrets.book,
+		.holds = &l->holds,
 	};
 
 	if (l->routing == NULL && l->whole && !l->careful.on) {
 		if (aside_refresh(&l->aside, l->model) > 0)
 			live_aside_changed(l);
 		l->routing = routing_build(l->config, l->model, &o);
+		if (live_holds_learn(l)) {
+			routing_free(l->routing);
+			l->routing = routing_build(l->config, l->model, &o);
+			(void)live_holds_learn(l);
+		}
 		live_secrets_learn(&l->secrets, l->routing);
 	}
 	return l->routing;
@@ -411,6 +417,8 @@ on_tick(uv_timer_t *timer)
 		push_soon(l);
 	}
 	served_prune(&l->served, l->model);
+	if (holds_expire(&l->holds, clock_mono_ms()))
+		live_changed(l);
 	live_blame_tick(l, clock_mono_ms());
 }
 
@@ -537,6 +545,7 @@ live_free(struct live *l)
 	model_free(l->model);
 	proxies_fini(&l->proxies);
 	live_secrets_fini(&l->secrets);
+	holds_fini(&l->holds);
 	state_free(l->state);
 	cluster_config_free(l->config);
 }

@@ -151,7 +151,8 @@ candidate_routing(struct live *l)
 	struct map aside = { 0 };
 	struct routing_options o = { .set_aside = &aside,
 		.foreign_is_error = true,
-		.secrets = &l->secrets.book };
+		.secrets = &l->secrets.book,
+		.holds = &l->holds };
 	struct routing *r;
 	struct map_entry *e;
 	size_t i;

@@ -29,7 +29,8 @@ work(void *arg)
 	struct map aside = { 0 };
 	struct routing_options o = { .set_aside = &aside,
 		.foreign_is_error = true,
-		.secrets = &l->secrets.book };
+		.secrets = &l->secrets.book,
+		.holds = &l->holds };
 	struct render_options how = { .live = true,
 		.secrets_dir = l->config->proxy.secrets_dir };
 	STR_AUTO(report, 256U * 1024 * 1024);

@@ -8,6 +8,7 @@
 #include "bus/subscriber.h"
 #include "config/config.h"
 #include "control.h"
+#include "holds.h"
 #include "live.h"
 #include "live_secrets.h"
 #include "loop/child_abi.h"
@@ -71,6 +72,7 @@ struct live {
 	struct routing *routing;
 	struct aside aside; /* the routing borrows from it */
 	bool aside_changed; /* not on disk yet */
+	struct holds holds;
 	struct served served;
 	struct live_blame blame;
 	struct live_careful careful;
@@ -109,6 +111,8 @@ void live_store_open(struct live *l);
 int live_store(struct live *l, struct error *e) _warn_unused_;
 void live_store_soon(struct live *l);
 void live_aside_changed(struct live *l);
+/* holds_learn() of the routing as it is. */
+bool live_holds_learn(struct live *l);
 /* The model changed, or who is set aside: rendered soon. */
 void live_changed(struct live *l);
 

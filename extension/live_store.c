@@ -2,6 +2,9 @@
  * What the live extension leaves to the next run, in run_dir/state/NAME/: the
  * configuration in force, who is set aside, and whether it died at work.
  */
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,6 +28,56 @@ load_aside(struct live *l)
 	aside_load(&l->aside, path);
 }
 
+static char *
+holds_path(const struct live *l)
+{
+	return xasprintf("%s/state/%s/holds.json", l->options->run_dir,
+	    l->config->cluster.name);
+}
+
+static struct holds_time
+holds_now(void)
+{
+	return (struct holds_time){ clock_mono_ms(), clock_wall_us() };
+}
+
+static void
+load_holds(struct live *l)
+{
+	char *path _cleanup_free_ = holds_path(l);
+	struct holds_time now = holds_now();
+
+	l->holds.hold_ms = l->config->cluster.claim_hold_ms;
+	if (l->holds.hold_ms > 0)
+		holds_load(&l->holds, path, &now);
+	else
+		(void)unlink(path); /* nothing of it counts later */
+}
+
+bool
+live_holds_learn(struct live *l)
+{
+	struct holds_time now = holds_now();
+	bool again = holds_learn(&l->holds, l->routing, &now);
+
+	if (l->holds.changed)
+		live_store_soon(l);
+	return again;
+}
+
+static int
+store_holds(struct live *l, struct error *e)
+{
+	char *path _cleanup_free_ = holds_path(l);
+
+	if (!l->holds.changed)
+		return 0;
+	if (holds_store(&l->holds, path, clock_mono_ms(), e) != 0)
+		return -1;
+	l->holds.changed = false;
+	return 0;
+}
+
 static void
 open_note(struct live *l)
 {
@@ -44,7 +97,7 @@ live_store(struct live *l, struct error *e)
 	char *path _cleanup_free_ = aside_path(l);
 
 	if (state_store(l->state, e) != 0 ||
-	    live_secrets_store(&l->secrets, e) != 0)
+	    live_secrets_store(&l->secrets, e) != 0 || store_holds(l, e) != 0)
 		return -1;
 	if (!l->aside_changed)
 		return 0;
@@ -87,6 +140,7 @@ void
 live_store_open(struct live *l)
 {
 	load_aside(l);
+	load_holds(l);
 	live_secrets_init(
 	    &l->secrets, l->options->run_dir, l->config->cluster.name);
 	open_note(l);

@@ -291,6 +291,7 @@ routing_build(const struct cluster_config *c, const struct model *m,
 	struct claims k;
 
 	r->cluster = xstrdup(c->cluster.name);
+	r->holds = o == NULL ? NULL : o->holds;
 	claims_init(&k, c, m, o);
 	take_services(r, &k);
 	take_bad_objects(r, &k);

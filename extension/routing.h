@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "crypto/secret.h"
+#include "holds.h"
 #include "model/label.h"
 #include "model/model.h"
 
@@ -93,6 +94,7 @@ struct routing_secret {
 
 struct routing {
 	char *cluster;
+	const struct holds *holds;	 /* borrowed; what it was built under */
 	VEC(struct accepted *) accepted; /* oldest first */
 	VEC(struct rejected) rejected;	 /* oldest first, bad objects last */
 	VEC(struct route) routes;	 /* by (host, path); "*" last */
@@ -141,6 +143,8 @@ struct routing_options {
 	 */
 	bool foreign_is_error;
 	const struct secret_book *secrets; /* NULL: nothing is known */
+	/* Hosts that are reserved for a name; NULL: none (holds.h). */
+	const struct holds *holds;
 };
 
 /* The result borrows from 'm', not from 'c'.  'o' may be NULL. */

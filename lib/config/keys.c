@@ -202,8 +202,18 @@ static const struct config_key cluster_keys[] = {
 	    " the service."),
 	TIME("cluster", "claim_hold", C(cluster.claim_hold_ms), "0", 0,
 	    365 * DAY,
-	    "How long the hosts of a removed service stay reserved for its"
-	    " name."),
+	    "How long a host that no service has any more stays reserved for"
+	    " the name of its last owner: removed, rejected, or with other"
+	    " hosts in its labels. Another service that claims it meanwhile is"
+	    " rejected (host-taken, with that name as owner and the time when"
+	    " it ends), and requests for it are answered as for any host that"
+	    " nobody has. A service of that name that comes in time keeps the"
+	    " host, also from older services that waited. A host that was"
+	    " shared goes to the oldest of those that shared it and is not"
+	    " held. The time goes on while the cluster's process is restarted,"
+	    " not while the machine is off; a service that went away meanwhile"
+	    " is missed at the next start. 0: the host is free at once. render"
+	    " and validate know no past and hold nothing."),
 	TIME("cluster", "network_release_delay",
 	    C(cluster.network_release_delay_ms), "10s", 0, DAY,
 	    "How long after its last use the proxies leave a network."),
