@@ -332,6 +332,15 @@ class RealEngine(Engine):
         self.dockerd = shutil.which(
             "dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
         self.turn = None
+        self.address = "127.0.0.1"
+        self.data_path_port = None
+
+    def command(self):
+        """What starts the engine."""
+        return [self.dockerd, "--data-root", self.dir.join("data"),
+                "--exec-root", self.dir.join("exec"),
+                "-H", "unix://" + self.socket, "--pidfile",
+                self.dir.join("pid")]
 
     @staticmethod
     def why_not():
@@ -351,12 +360,8 @@ class RealEngine(Engine):
             self.dir.remove()
             raise CannotRun(reason)
         self.turn = take_turn("real-engine")
-        self.process = procs.Process([
-            self.dockerd, "--data-root", self.dir.join("data"),
-            "--exec-root", self.dir.join("exec"),
-            "-H", "unix://" + self.socket,
-            "--pidfile", self.dir.join("pid"),
-        ], self.dir.join("dockerd.log"))
+        self.process = procs.Process(self.command(),
+                                     self.dir.join("dockerd.log"))
 
         def answers():
             if not self.process.alive():
@@ -382,8 +387,9 @@ class RealEngine(Engine):
 
     def swarm_init(self):
         answer = self.api("POST", "/swarm/init", {
-            "ListenAddr": "127.0.0.1:%d" % free_port(),
-            "AdvertiseAddr": "127.0.0.1", "DataPathPort": free_udp_port()})
+            "ListenAddr": "%s:%d" % (self.address, free_port()),
+            "AdvertiseAddr": self.address,
+            "DataPathPort": self.data_path_port or free_udp_port()})
         if answer.status != 200:
             raise AssertionError("swarm init: %r" % answer)
 
