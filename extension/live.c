@@ -280,6 +280,8 @@ on_message(void *arg, const struct bus_message *msg)
 		break;
 	case BUS_BEACON:
 	case BUS_ASK:
+	case BUS_NEED:
+	case BUS_GATE:
 		worknote_end(l->note); /* the subscriber's own */
 		return;
 	}

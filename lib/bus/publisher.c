@@ -20,7 +20,8 @@
 #define DIAL_MAX_MS 800
 /* A subscriber that asks on and on is answered this often. */
 #define ANSWER_SPACING_MS 50
-#define ASK_MAX 4096
+#define HEADER_MAX 4096
+#define ASK_MAX ((size_t)1024 * 1024)
 
 /* A channel and the timer that dials it. */
 struct line {
@@ -38,6 +39,8 @@ struct publisher {
 	uint64_t sent;
 	publisher_snapshot_fn *on_ask;
 	void *arg;
+	publisher_need_fn *on_need; /* or NULL */
+	void *need_arg;
 	struct line events;   /* PUB */
 	struct line snapshot; /* REP */
 	uv_timer_t beacon;
@@ -64,7 +67,7 @@ send_message(struct publisher *p, struct channel *channel, enum bus_type type,
 {
 	struct bus_message m = { .type = type, .seq = p->seq };
 
-	STR_AUTO(head, ASK_MAX);
+	STR_AUTO(head, HEADER_MAX);
 	memcpy(m.cluster, p->cluster, sizeof(m.cluster));
 	memcpy(m.epoch, p->epoch, sizeof(m.epoch));
 	if (stamps != NULL)
@@ -137,18 +140,23 @@ on_message(void *arg, const char *bytes, size_t len)
 	struct bus_message m;
 	struct error e;
 
-	if (bus_decode(bytes, len, &m, &e) != 0 || m.type != BUS_ASK ||
+	if (bus_decode(bytes, len, &m, &e) != 0 ||
+	    (m.type != BUS_ASK && (m.type != BUS_NEED || p->on_need == NULL)) ||
 	    strcmp(m.cluster, p->cluster) != 0) {
 		log_debug("bus[%s]: an ask that is none", p->cluster);
 		return;
 	}
-	STR_AUTO(body, BUS_MESSAGE_MAX - ASK_MAX);
-	p->on_ask(p->arg, p, &body);
+	STR_AUTO(body, BUS_MESSAGE_MAX - HEADER_MAX);
+	if (m.type == BUS_ASK)
+		p->on_ask(p->arg, p, &body);
+	else
+		p->on_need(p->need_arg, p, m.body, m.body_len, &body);
 	if (p->closing)
 		return;
 	must(!body.overflow);
-	send_message(
-	    p, p->snapshot.channel, BUS_SNAPSHOT, body.p, body.len, NULL);
+	send_message(p, p->snapshot.channel,
+	    m.type == BUS_ASK ? BUS_SNAPSHOT : BUS_GATE, body.p, body.len,
+	    NULL);
 	channel_pause(p->snapshot.channel, true);
 	must(uv_timer_start(&p->spacing, on_spaced, ANSWER_SPACING_MS, 0) == 0);
 }
@@ -237,10 +245,17 @@ void
 publisher_send(struct publisher *p, enum bus_type type, const char *body,
     size_t len, const struct bus_stamps *stamps)
 {
-	must(type == BUS_UPDATE || type == BUS_REMOVE);
+	must(type == BUS_UPDATE || type == BUS_REMOVE || type == BUS_GATE);
 	p->seq++;
 	p->sent++;
 	send_message(p, p->events.channel, type, body, len, stamps);
+}
+
+void
+publisher_on_need(struct publisher *p, publisher_need_fn *on_need, void *arg)
+{
+	p->on_need = on_need;
+	p->need_arg = arg;
 }
 
 uint64_t

@@ -2,8 +2,10 @@
  * The extension's side of the bus: see subscriber.h.
  *
  * One timer serves every deadline: silence, an ask that is not answered, an
- * ask that could not be sent.  While an ask is under way, updates are held
- * back, so that what was published meanwhile follows the snapshot.
+ * ask that could not be sent.  One socket carries both questions, one at a
+ * time: a snapshot that is wanted goes before what is needed.  While an ask is
+ * under way, updates are held back, so that what was published meanwhile
+ * follows the snapshot.
  */
 #include "bus/subscriber.h"
 
@@ -24,6 +26,7 @@
 #define ASK_SPACING_MS 100
 #define ASK_DEADLINE_MS 1500
 #define ASK_DEADLINE_MAX_MS 24000
+#define NEED_DEADLINE_MS 2000
 #define HELD_MESSAGES 1024
 #define HELD_BYTES (16U * 1024 * 1024)
 #define HEADER_MAX 1024
@@ -54,6 +57,12 @@ struct subscriber {
 	uint64_t asked_ms;   /* when that was last tried */
 	uint64_t waiting_ms; /* since when nothing moved */
 	uint64_t ask_deadline_ms;
+	char *need; /* owned; NULL: nothing to tell */
+	size_t need_len;
+	bool need_due;	   /* the reader has not answered it */
+	bool need_out;	   /* it was asked */
+	uint64_t need_ms;  /* when that was last tried */
+	uint64_t gate_seq; /* of the newest word that was published */
 	uv_timer_t timer;
 	bool closing;
 	int open_handles;
@@ -63,6 +72,7 @@ struct subscriber {
 
 static void on_timer(uv_timer_t *timer);
 static void ask(struct subscriber *s);
+static void tell_need(struct subscriber *s);
 
 static void
 unref(void *arg)
@@ -75,6 +85,7 @@ unref(void *arg)
 		s->closed(s->closed_arg);
 	free(s->events_path);
 	free(s->snapshot_path);
+	free(s->need);
 	free(s);
 }
 
@@ -117,6 +128,10 @@ rearm(struct subscriber *s)
 					  : s->waiting_ms + s->ask_deadline_ms;
 
 		at = due < at ? due : at;
+	} else if (s->need_due) {
+		uint64_t due = s->need_ms + NEED_DEADLINE_MS;
+
+		at = due < at ? due : at;
 	}
 	must(uv_timer_start(&s->timer, on_timer, at > now ? at - now : 0, 0) ==
 	    0);
@@ -138,7 +153,13 @@ want_snapshot(struct subscriber *s)
 static void
 deliver(struct subscriber *s, const struct bus_message *m)
 {
-	s->handlers.on_message(s->arg, m);
+	if (m->type != BUS_GATE) {
+		s->handlers.on_message(s->arg, m);
+		return;
+	}
+	s->gate_seq = m->seq;
+	if (s->handlers.on_gate != NULL)
+		s->handlers.on_gate(s->arg, m->body, m->body_len);
 }
 
 static void
@@ -225,7 +246,7 @@ on_event(void *arg, const char *bytes, size_t len)
 
 	if (!decode(s, bytes, len, &m))
 		return;
-	if (m.type == BUS_ASK || m.type == BUS_SNAPSHOT)
+	if (m.type == BUS_ASK || m.type == BUS_SNAPSHOT || m.type == BUS_NEED)
 		return;
 	hear(s);
 	if (s->closing)
@@ -246,24 +267,47 @@ on_event(void *arg, const char *bytes, size_t len)
 	}
 }
 
+/* The answer to what is needed; a newer word may have overtaken it. */
+static void
+take_gate(struct subscriber *s, const struct bus_message *m)
+{
+	if (s->closing || !s->need_out || strcmp(m->epoch, s->order.epoch) != 0)
+		return;
+	s->need_due = s->need_out = false;
+	if (m->seq >= s->gate_seq)
+		deliver(s, m);
+	if (!s->closing)
+		rearm(s);
+}
+
 static void
 on_snapshot(void *arg, const char *bytes, size_t len)
 {
 	struct subscriber *s = arg;
 	struct bus_message m;
 
-	if (!decode(s, bytes, len, &m) || m.type != BUS_SNAPSHOT)
+	if (!decode(s, bytes, len, &m) ||
+	    (m.type != BUS_SNAPSHOT && m.type != BUS_GATE))
 		return;
 	hear(s);
+	if (m.type == BUS_GATE) {
+		take_gate(s, &m);
+		return;
+	}
 	if (s->closing || !s->want)
 		return;
 	s->received++;
 	s->want = s->asked = false;
 	s->ask_deadline_ms = ASK_DEADLINE_MS;
 	(void)bus_order_next(&s->order, &m);
+	/* It may be another reader's: that one has heard of no need. */
+	s->need_due = s->need != NULL;
+	s->gate_seq = 0;
 	deliver(s, &m);
 	if (!s->closing)
 		replay(s);
+	if (!s->closing)
+		tell_need(s);
 	rearm(s);
 }
 
@@ -280,9 +324,11 @@ on_snapshot_peers(void *arg, bool connected)
 	struct subscriber *s = arg;
 
 	/* What was asked of the one that went is never answered. */
-	s->asked = false;
-	if (connected)
+	s->asked = s->need_out = false;
+	if (connected && s->want)
 		ask(s);
+	else if (connected)
+		tell_need(s);
 	rearm(s);
 }
 
@@ -300,7 +346,42 @@ ask(struct subscriber *s)
 	memcpy(m.epoch, s->order.epoch, sizeof(m.epoch));
 	m.stamps.sent_us = clock_wall_us();
 	bus_encode_header(&head, &m);
+	/* Another question on this socket is given up. */
+	s->need_out = false;
 	s->asked = channel_send(s->snapshot, head.p, head.len, NULL, 0);
+}
+
+static void
+tell_need(struct subscriber *s)
+{
+	struct bus_message m = { .type = BUS_NEED, .seq = s->order.seq };
+	STR_AUTO(head, HEADER_MAX);
+
+	if (!s->need_due || s->want || s->need_out || s->snapshot == NULL ||
+	    !channel_connected(s->snapshot))
+		return;
+	s->need_ms = uv_now(s->loop);
+	memcpy(m.cluster, s->cluster, sizeof(m.cluster));
+	memcpy(m.epoch, s->order.epoch, sizeof(m.epoch));
+	m.stamps.sent_us = clock_wall_us();
+	bus_encode_header(&head, &m);
+	s->need_out =
+	    channel_send(s->snapshot, head.p, head.len, s->need, s->need_len);
+}
+
+void
+subscriber_need(struct subscriber *s, const char *body, size_t len)
+{
+	if (s->closing)
+		return;
+	free(s->need);
+	s->need = xmemdup0(body, len);
+	s->need_len = len;
+	s->need_due = true;
+	/* An answer to the one before says nothing of this one. */
+	s->need_out = false;
+	tell_need(s);
+	rearm(s);
 }
 
 static struct channel *
@@ -342,7 +423,7 @@ listen_snapshot(struct subscriber *s, struct error *e)
 	};
 
 	channel_close(s->snapshot, unref, s);
-	s->asked = false;
+	s->asked = s->need_out = false;
 	s->snapshot = listen_on(s, CHANNEL_REQ, s->snapshot_path, &h, e);
 	return s->snapshot != NULL ? 0 : -1;
 }
@@ -404,6 +485,11 @@ on_timer(uv_timer_t *timer)
 		ask(s);
 	} else if (s->want && now >= s->waiting_ms + s->ask_deadline_ms) {
 		on_unanswered(s);
+	} else if (s->need_due && !s->want &&
+	    now >= s->need_ms + NEED_DEADLINE_MS) {
+		s->need_out = false;
+		tell_need(s);
+		s->need_ms = now;
 	}
 	if (!s->closing)
 		rearm(s);

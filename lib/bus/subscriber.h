@@ -23,6 +23,8 @@ struct subscriber_handlers {
 	void (*on_contact)(void *arg, bool heard);
 	/* Another version of the bus: the program ends with 78. */
 	void (*on_wrong_version)(void *arg, const struct error *e);
+	/* The gate's word, new or as an answer to subscriber_need(). */
+	void (*on_gate)(void *arg, const char *body, size_t len);
 };
 
 struct subscriber *subscriber_new(uv_loop_t *loop, const char *cluster,
@@ -30,6 +32,11 @@ struct subscriber *subscriber_new(uv_loop_t *loop, const char *cluster,
     struct error *e) _warn_unused_;
 /* Forgets what it has and asks for a snapshot. */
 void subscriber_resync(struct subscriber *s);
+/*
+ * Tells the gate what the proxies need, now and to each new reader; replaces
+ * what was told before.  'body' is copied.
+ */
+void subscriber_need(struct subscriber *s, const char *body, size_t len);
 /* Messages of any kind but beacons received so far. */
 uint64_t subscriber_received(const struct subscriber *s);
 void

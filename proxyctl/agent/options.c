@@ -118,6 +118,16 @@ check_peers(const struct agent_options *o, struct error *e)
 	return 0;
 }
 
+/* In a container the host's name is the container's. */
+static void
+default_id(struct agent_options *o)
+{
+	if (o->id == NULL &&
+	    gethostname(o->hostname, sizeof(o->hostname) - 1) == 0 &&
+	    is_name(o->hostname))
+		o->id = o->hostname;
+}
+
 static int
 check(struct agent_options *o, struct error *e)
 {
@@ -195,6 +205,7 @@ agent_options_parse(
 	if (optind < argc)
 		return error_set(
 		    e, EINVAL, "%s: not expected here", argv[optind]);
+	default_id(o);
 	return check(o, e);
 }
 

@@ -10,8 +10,9 @@
 
 /* Strings are borrowed from argv. */
 struct agent_options {
+	char hostname[256];
 	const char *cluster;
-	const char *id;
+	const char *id;	 /* not given: the host's name */
 	const char *dir; /* absolute; the working directory of all parts */
 	const char *control;
 	const char *engine;

@@ -350,8 +350,11 @@ half_open_snapshot(struct world *w, const char *folder)
 static void
 second_listener(struct world *w, const char *folder)
 {
-	static const struct subscriber_handlers none = { on_message, on_contact,
-		on_wrong_version };
+	static const struct subscriber_handlers none = {
+		.on_message = on_message,
+		.on_contact = on_contact,
+		.on_wrong_version = on_wrong_version,
+	};
 	struct receiver rx = { 0 };
 	struct error e;
 
