@@ -172,13 +172,31 @@ nginx_conf_trusted(struct emit *m, const struct nginx_context *x)
 	}
 }
 
-/* Client address and scheme, which a trusted balancer may tell. */
-static void
-write_front(struct emit *m, const struct nginx_context *x)
+void
+nginx_conf_front(
+    struct emit *m, const struct nginx_context *x, const char *address)
 {
 	const struct config_list *from = &x->c->nginx.real_ip_from;
 	size_t i;
 
+	emit_begin(m, "geo ");
+	emit_literal(m, address);
+	emit_text(m, " $bulkhead_front");
+	emit_open(m);
+	emit_line(m, "default 0");
+	for (i = 0; i < from->items.len; i++) {
+		emit_begin(m, "");
+		emit_cidr(m, from->items.at[i]);
+		emit_text(m, " 1");
+		emit_end(m);
+	}
+	emit_close(m);
+}
+
+/* Client address and scheme, which a trusted balancer may tell. */
+static void
+write_front(struct emit *m, const struct nginx_context *x)
+{
 	if (x->front || x->c->nginx.accept_proxy_protocol) {
 		nginx_conf_trusted(m, x);
 		emit_begin(m, "real_ip_header ");
@@ -188,15 +206,20 @@ write_front(struct emit *m, const struct nginx_context *x)
 		if (!x->c->nginx.accept_proxy_protocol)
 			emit_line(m, "real_ip_recursive on");
 	}
-	emit_block(m, "geo $realip_remote_addr $bulkhead_front");
-	emit_line(m, "default 0");
-	for (i = 0; i < from->items.len; i++) {
-		emit_begin(m, "");
-		emit_cidr(m, from->items.at[i]);
-		emit_text(m, " 1");
-		emit_end(m);
+	if (x->front_tls) {
+		/* Over the sockets of a passthrough PROXY protocol tells. */
+		emit_block(m, "map $realip_remote_addr $bulkhead_peer");
+		emit_line(m, "default $realip_remote_addr");
+		emit_line(m, "unix: $proxy_protocol_addr");
+		emit_close(m);
+		emit_block(m, "map $remote_addr $bulkhead_client");
+		emit_line(m, "default $remote_addr");
+		emit_line(m, "unix: $proxy_protocol_addr");
+		emit_close(m);
+		nginx_conf_front(m, x, "$bulkhead_peer");
+	} else {
+		nginx_conf_front(m, x, "$realip_remote_addr");
 	}
-	emit_close(m);
 	emit_block(
 	    m, "map $bulkhead_front$http_x_forwarded_proto $bulkhead_scheme");
 	emit_line(m, "default $scheme");
@@ -204,11 +227,25 @@ write_front(struct emit *m, const struct nginx_context *x)
 	emit_line(m, "1https https");
 	emit_close(m);
 	/* What a balancer appended is the client already. */
-	emit_block(m, "map $bulkhead_front $bulkhead_forwarded_for");
+	if (x->front && !x->c->nginx.accept_proxy_protocol) {
+		/* One that tells no client is the client. */
+		emit_block(m,
+		    "map $bulkhead_front$http_x_forwarded_for "
+		    "$bulkhead_forwarded_for");
+		if (x->front_tls) {
+			emit_line(m, "1 $bulkhead_peer");
+			emit_line(
+			    m, "~^1 \"$http_x_forwarded_for, $bulkhead_peer\"");
+		} else {
+			emit_line(m, "1 $realip_remote_addr");
+			emit_line(m,
+			    "~^1 \"$http_x_forwarded_for, "
+			    "$realip_remote_addr\"");
+		}
+	} else {
+		emit_block(m, "map $bulkhead_front $bulkhead_forwarded_for");
+	}
 	emit_line(m, "default $proxy_add_x_forwarded_for");
-	if (x->front && !x->c->nginx.accept_proxy_protocol)
-		emit_line(
-		    m, "1 \"$http_x_forwarded_for, $realip_remote_addr\"");
 	emit_close(m);
 }
 
@@ -323,7 +360,7 @@ write_upstream_defaults(struct emit *m, const struct nginx_context *x)
 	/* An application must not pick a location of its host. */
 	emit_line(m, "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires");
 	emit_line(m, "grpc_ignore_headers X-Accel-Redirect");
-	nginx_location_forward(m, false);
+	nginx_location_forward(m, x, false);
 	emit_begin(m, "proxy_set_header Connection ");
 	emit_choice(m, x->keepalive, "\"\"", "close");
 	emit_end(m);

@@ -7,5 +7,8 @@
 void nginx_conf_main(struct emit *m, const struct nginx_context *x);
 /* set_real_ip_from of all balancers that are trusted. */
 void nginx_conf_trusted(struct emit *m, const struct nginx_context *x);
+/* What they are: the geo block of $bulkhead_front, by a literal variable. */
+void nginx_conf_front(
+    struct emit *m, const struct nginx_context *x, const char *address);
 
 #endif

@@ -12,9 +12,15 @@ struct nginx_context {
 	const struct render_options *o;
 	const struct nginx_sites *sites;
 	const char *secrets_dir;
-	bool tls;	/* something listens for TLS */
-	bool stream;	/* there is a stream block */
-	bool front;	/* balancers in front of us are trusted */
+	bool tls;    /* something listens for TLS */
+	bool stream; /* there is a stream block */
+	bool front;  /* balancers in front of us are trusted */
+	/*
+	 * Behind a passthrough balancers that speak TLS to us get servers of
+	 * their own: nginx takes the client's address from one place per
+	 * server, and theirs is in X-Forwarded-For.
+	 */
+	bool front_tls;
 	bool http11;	/* upstreams are spoken to in HTTP/1.1 */
 	bool keepalive; /* connections to tasks are kept */
 };
@@ -22,6 +28,7 @@ struct nginx_context {
 /* Sockets between the parts of one nginx, in its folder. */
 #define NGINX_TLS_SOCKET "tls.sock"
 #define NGINX_PASS_SOCKET "pass.sock"
+#define NGINX_FRONT_SOCKET "front.sock"
 /* Behind the folder of the error pages; no path of a label has an @. */
 #define NGINX_PAGES "/@bulkhead/"
 

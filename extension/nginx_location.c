@@ -126,10 +126,12 @@ forward_header(struct emit *m, bool grpc, const char *header)
 }
 
 void
-nginx_location_forward(struct emit *m, bool grpc)
+nginx_location_forward(struct emit *m, const struct nginx_context *x, bool grpc)
 {
 	forward_header(m, grpc, "Host $bulkhead_host");
-	forward_header(m, grpc, "X-Real-IP $remote_addr");
+	forward_header(m, grpc,
+	    x->front_tls ? "X-Real-IP $bulkhead_client"
+			 : "X-Real-IP $remote_addr");
 	forward_header(m, grpc, "X-Forwarded-For $bulkhead_forwarded_for");
 	forward_header(m, grpc, "X-Forwarded-Proto $bulkhead_scheme");
 	forward_header(m, grpc, "X-Forwarded-Host $bulkhead_host");

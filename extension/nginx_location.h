@@ -31,7 +31,8 @@ void nginx_location_error_pages(struct emit *m, bool vip);
 /* add_header for what a client is told on each answer. */
 void nginx_location_info(struct emit *m, const struct nginx_context *x);
 /* proxy_set_header of everything but Connection and Upgrade. */
-void nginx_location_forward(struct emit *m, bool grpc);
+void nginx_location_forward(
+    struct emit *m, const struct nginx_context *x, bool grpc);
 /* Strict-Transport-Security, where the site's owner wants it. */
 void nginx_location_hsts(struct emit *m, const struct nginx_site *s);
 

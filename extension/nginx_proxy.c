@@ -153,17 +153,17 @@ write_headers(struct emit *m, const struct nginx_context *x,
 	bool keep = nginx_location_keepalive(x, s, l->route) > 0;
 
 	if (l->route->owner->labels.grpc) {
-		nginx_location_forward(m, true);
+		nginx_location_forward(m, x, true);
 	} else if (l->websocket) {
 		emit_line(m, "proxy_http_version 1.1");
-		nginx_location_forward(m, false);
+		nginx_location_forward(m, x, false);
 		emit_line(m, "proxy_set_header Upgrade $bulkhead_upgrade");
 		emit_begin(m, "proxy_set_header Connection ");
 		emit_choice(m, keep, "$bulkhead_connection_keep",
 		    "$bulkhead_connection_close");
 		emit_end(m);
 	} else if (keep != x->keepalive) {
-		nginx_location_forward(m, false);
+		nginx_location_forward(m, x, false);
 		emit_begin(m, "proxy_set_header Connection ");
 		emit_choice(m, keep, "\"\"", "close");
 		emit_end(m);

@@ -1,6 +1,7 @@
 /* Servers: see nginx_server.h. */
 #include "nginx_server.h"
 
+#include "nginx_conf.h"
 #include "nginx_location.h"
 #include "nginx_proxy.h"
 
@@ -30,22 +31,31 @@ write_listen(struct emit *m, const struct nginx_context *x)
 	emit_end(m);
 }
 
-/* Behind a passthrough the client's address comes by PROXY protocol. */
+/*
+ * Behind a passthrough the client's address comes by PROXY protocol; that of a
+ * trusted balancer does, and the client's is where the balancer says.
+ */
 static void
-write_client_address(struct emit *m)
+write_client_address(struct emit *m, const struct nginx_context *x, bool front)
 {
 	emit_line(m, "set_real_ip_from unix:");
-	emit_line(m, "real_ip_header proxy_protocol");
+	if (front) {
+		nginx_conf_trusted(m, x);
+		emit_line(m, "real_ip_header X-Forwarded-For");
+	} else {
+		emit_line(m, "real_ip_header proxy_protocol");
+	}
 }
 
 void
-nginx_server_https(struct emit *m, const struct nginx_context *x)
+nginx_server_https(struct emit *m, const struct nginx_context *x, bool front)
 {
 	if (x->sites->passthrough) {
 		emit_begin(m, "listen ");
-		nginx_server_socket(m, x, NGINX_TLS_SOCKET);
+		nginx_server_socket(
+		    m, x, front ? NGINX_FRONT_SOCKET : NGINX_TLS_SOCKET);
 		emit_end(m);
-		write_client_address(m);
+		write_client_address(m, x, front);
 	} else if (x->o->live) {
 		emit_line(m, "include agent/listen_https.conf");
 	} else {
@@ -70,7 +80,7 @@ write_certificate(
 
 static void
 write_server(struct emit *m, const struct nginx_context *x,
-    const struct nginx_site *s, enum nginx_side side)
+    const struct nginx_site *s, enum nginx_side side, bool front)
 {
 	const struct labels *l = &s->owner->labels;
 	size_t i;
@@ -78,7 +88,9 @@ write_server(struct emit *m, const struct nginx_context *x,
 	emit_block(m, "server");
 	if (side != SIDE_TLS)
 		write_listen(m, x);
-	if (side != SIDE_PLAIN)
+	if (front)
+		emit_line(m, "include sites/https_front.inc");
+	else if (side != SIDE_PLAIN)
 		emit_line(m, "include sites/https.inc");
 	emit_begin(m, "server_name");
 	for (i = 0; i < s->hosts.len; i++) {
@@ -97,11 +109,16 @@ write_server(struct emit *m, const struct nginx_context *x,
 	emit_close(m);
 }
 
-/* One server for both listeners unless the two must differ. */
+/*
+ * One server for both listeners unless the two must differ, or learn the
+ * client's address in different ways.
+ */
 static bool
 is_split(const struct nginx_context *x, const struct nginx_site *s)
 {
-	return s->owner->labels.ssl_only ||
+	bool told = x->front || x->c->nginx.accept_proxy_protocol;
+
+	return (x->sites->passthrough && told) || s->owner->labels.ssl_only ||
 	    label_given(&s->owner->labels, LABEL_HSTS) ||
 	    nginx_location_by_listener(x, s);
 }
@@ -112,13 +129,17 @@ nginx_server_site(
 {
 	nginx_location_upstreams(m, x, s);
 	if (s->tls != TLS_TERMINATE) {
-		write_server(m, x, s, SIDE_PLAIN);
-	} else if (is_split(x, s)) {
-		write_server(m, x, s, SIDE_PLAIN);
-		write_server(m, x, s, SIDE_TLS);
-	} else {
-		write_server(m, x, s, SIDE_BOTH);
+		write_server(m, x, s, SIDE_PLAIN, false);
+		return;
 	}
+	if (is_split(x, s)) {
+		write_server(m, x, s, SIDE_PLAIN, false);
+		write_server(m, x, s, SIDE_TLS, false);
+	} else {
+		write_server(m, x, s, SIDE_BOTH, false);
+	}
+	if (x->front_tls)
+		write_server(m, x, s, SIDE_TLS, true);
 }
 
 /* What unknown hosts get: the default backend, or 503. */
@@ -139,7 +160,7 @@ write_fallback(
 }
 
 static void
-write_default_tls(struct emit *m, const struct nginx_context *x)
+write_default_tls(struct emit *m, const struct nginx_context *x, bool front)
 {
 	const struct nginx_site *s = x->sites->fallback;
 	bool terminate = s != NULL && s->tls == TLS_TERMINATE;
@@ -147,13 +168,14 @@ write_default_tls(struct emit *m, const struct nginx_context *x)
 	emit_block(m, "server");
 	if (x->sites->passthrough) {
 		emit_begin(m, "listen ");
-		nginx_server_socket(m, x, NGINX_TLS_SOCKET);
+		nginx_server_socket(
+		    m, x, front ? NGINX_FRONT_SOCKET : NGINX_TLS_SOCKET);
 		emit_text(m, " default_server ssl");
 		if (x->c->nginx.http2)
 			emit_text(m, " http2");
 		emit_text(m, " proxy_protocol");
 		emit_end(m);
-		write_client_address(m);
+		write_client_address(m, x, front);
 	} else if (x->o->live) {
 		emit_line(m, "include agent/default_https.conf");
 	} else {
@@ -199,7 +221,9 @@ nginx_server_default(struct emit *m, const struct nginx_context *x)
 	write_fallback(m, x, SIDE_PLAIN);
 	emit_close(m);
 	if (x->tls)
-		write_default_tls(m, x);
+		write_default_tls(m, x, false);
+	if (x->front_tls)
+		write_default_tls(m, x, true);
 }
 
 void

@@ -9,8 +9,9 @@ void nginx_server_site(
     struct emit *m, const struct nginx_context *x, const struct nginx_site *s);
 /* sites/default.conf */
 void nginx_server_default(struct emit *m, const struct nginx_context *x);
-/* sites/https.inc */
-void nginx_server_https(struct emit *m, const struct nginx_context *x);
+/* sites/https.inc, or sites/https_front.inc */
+void
+nginx_server_https(struct emit *m, const struct nginx_context *x, bool front);
 /* The server of /nginx_status. */
 void nginx_server_status(struct emit *m, const struct nginx_context *x);
 /* "unix:DIR/NAME" */

@@ -118,20 +118,29 @@ write_map(struct emit *m, const struct nginx_context *x)
 	}
 	emit_line(m, "include sites/*.sni");
 	emit_close(m);
-	emit_block(m, "map $bulkhead_target $bulkhead_first");
+	if (x->front_tls) {
+		nginx_conf_front(m, x, "$remote_addr");
+		emit_block(
+		    m, "map $bulkhead_front$bulkhead_target $bulkhead_first");
+		emit_line(m, "1tls front");
+		emit_line(m, "~^[01]t- pass");
+	} else {
+		emit_block(m, "map $bulkhead_target $bulkhead_first");
+		emit_line(m, "~^t- pass");
+	}
 	emit_line(m, "default $bulkhead_target");
-	emit_line(m, "~^t- pass");
 	emit_close(m);
 }
 
 static void
-write_socket_upstream(struct emit *m, const struct nginx_context *x, bool tls)
+write_socket_upstream(struct emit *m, const struct nginx_context *x,
+    const char *name, const char *socket)
 {
 	emit_begin(m, "upstream ");
-	emit_choice(m, tls, "tls", "pass");
+	emit_literal(m, name);
 	emit_open(m);
 	emit_begin(m, "server ");
-	nginx_server_socket(m, x, tls ? NGINX_TLS_SOCKET : NGINX_PASS_SOCKET);
+	nginx_server_socket(m, x, socket);
 	emit_end(m);
 	emit_close(m);
 }
@@ -185,8 +194,11 @@ nginx_stream_block(struct emit *m, const struct nginx_context *x)
 		emit_ms(m, c->nginx.read_timeout_ms);
 		emit_end(m);
 		write_map(m, x);
-		write_socket_upstream(m, x, true);
-		write_socket_upstream(m, x, false);
+		write_socket_upstream(m, x, "tls", NGINX_TLS_SOCKET);
+		write_socket_upstream(m, x, "pass", NGINX_PASS_SOCKET);
+		if (x->front_tls)
+			write_socket_upstream(
+			    m, x, "front", NGINX_FRONT_SOCKET);
 		write_stages(m, x);
 		nginx_location_zone(m, x, true);
 		emit_line(m, "include sites/*.stream");

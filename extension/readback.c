@@ -238,7 +238,7 @@ compare(const struct reading *r, struct map *hosts, struct error *e)
 	for (i = 0; (m = map_next(hosts, &i)) != NULL;) {
 		const struct host_routes *h = m->value;
 
-		if (h->servers < 1 || h->servers > 2)
+		if (h->servers < 1 || h->servers > 3)
 			return error_set(e, EPROTO, "%s has %zu servers",
 			    m->key, h->servers);
 		if (h->first->tls == TLS_PASSTHROUGH &&

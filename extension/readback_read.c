@@ -289,7 +289,8 @@ readback_read_file(
 		in = IN_STREAM;
 	else if (ends_with(f->path, ".sni"))
 		in = IN_NAMES;
-	else if (strcmp(f->path, "sites/https.inc") == 0)
+	else if (strcmp(f->path, "sites/https.inc") == 0 ||
+	    strcmp(f->path, "sites/https_front.inc") == 0)
 		in = IN_SERVER;
 	else if (ends_with(f->path, ".raw"))
 		return 0;

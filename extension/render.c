@@ -120,8 +120,13 @@ add_files(
 	add_file(r, xstrdup("sites/default.conf"), &m, first);
 	if (x->tls) {
 		emit_init(&m);
-		nginx_server_https(&m, x);
+		nginx_server_https(&m, x, false);
 		add_file(r, xstrdup("sites/https.inc"), &m, first);
+	}
+	if (x->front_tls) {
+		emit_init(&m);
+		nginx_server_https(&m, x, true);
+		add_file(r, xstrdup("sites/https_front.inc"), &m, first);
 	}
 	add_raw(r, "sites/main.raw", c->nginx.global_options, NULL, first);
 	add_raw(r, "sites/http.raw", c->nginx.ssl_options,
@@ -186,6 +191,9 @@ render_nginx(const struct cluster_config *c, const struct nginx_sites *sites,
 		.tls = sites->terminate || sites->passthrough,
 		.stream = sites->passthrough || c->nginx.stream_options != NULL,
 		.front = c->nginx.real_ip_from.items.len > 0,
+		.front_tls = sites->passthrough &&
+		    c->nginx.real_ip_from.items.len > 0 &&
+		    !c->nginx.accept_proxy_protocol,
 		.http11 = strcmp(c->nginx.http_version, "1.1") == 0,
 		.keepalive = strcmp(c->nginx.http_version, "1.1") == 0 &&
 		    c->nginx.upstream_keepalive > 0,

@@ -433,10 +433,15 @@ static const struct config_key cluster_keys[] = {
 	LIST("nginx", "real_ip_from", C(nginx.real_ip_from), NULL,
 	    config_check_cidr,
 	    "Balancers in front whose X-Forwarded-For, or PROXY protocol, is"
-	    " believed: addresses or CIDR."),
+	    " believed: addresses or CIDR. So is their X-Forwarded-Proto: one"
+	    " that only passes bytes on passes the client's, so do not list it"
+	    " here and set accept_proxy_protocol alone."),
 	BOOL("nginx", "accept_proxy_protocol", C(nginx.accept_proxy_protocol),
 	    "false",
-	    "Clients come through a balancer that speaks the PROXY protocol."),
+	    "Clients come through a balancer that speaks the PROXY protocol, on"
+	    " both ports: who sends no such header is not served. With"
+	    " real_ip_from the header tells the client's address only where one"
+	    " of those sends it, and X-Forwarded-For tells it no more."),
 	TEXT("nginx", "error_page_dir", C(nginx.error_page_dir), NULL,
 	    config_check_path, "Folder of the operator's own error pages."),
 	TEXT("nginx", "template_dir", C(nginx.template_dir), NULL,

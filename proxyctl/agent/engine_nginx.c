@@ -150,7 +150,7 @@ void
 engine_nginx_clear_stale(const char *dir)
 {
 	static const char *const names[] = { ENGINE_PID_FILE,
-		ENGINE_INTERNAL_SOCKET, "tls.sock", "pass.sock" };
+		ENGINE_INTERNAL_SOCKET, "tls.sock", "pass.sock", "front.sock" };
 	size_t i;
 
 	for (i = 0; i < countof(names); i++) {

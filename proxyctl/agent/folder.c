@@ -354,7 +354,7 @@ folder_commit(
     struct folder *f, const char *scratch, uint64_t *ret, struct error *e)
 {
 	static const char *const left[] = { "temp", ENGINE_PID_FILE,
-		ENGINE_INTERNAL_SOCKET, "tls.sock", "pass.sock" };
+		ENGINE_INTERNAL_SOCKET, "tls.sock", "pass.sock", "front.sock" };
 	char *path _cleanup_free_ =
 	    xasprintf("%s/gen/%" PRIu64, f->dir, f->last + 1);
 	size_t i;

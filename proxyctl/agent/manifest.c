@@ -16,9 +16,9 @@
 
 /* What the agent itself keeps in its folder. */
 static const char *const reserved[] = { "agent", "agent.sock", "blobs",
-	"current", "draining", "gen", "internal.sock", "lock", "manifest.json",
-	"nginx.pid", "pass.sock", "proxy_id", "secrets", "temp", "tls.sock",
-	"tmp", "worker.lock" };
+	"current", "draining", "front.sock", "gen", "internal.sock", "lock",
+	"manifest.json", "nginx.pid", "pass.sock", "proxy_id", "secrets",
+	"temp", "tls.sock", "tmp", "worker.lock" };
 
 static bool
 segment_ok(const char *s, size_t len)
