@@ -1,9 +1,9 @@
 /*
  * A preloaded allocator that fails where a test says: counts the allocations
  * of a process, its libraries' included, in a file that the test has mapped
- * too, and returns NULL for those between 'first' and 'last'.  By whom the
- * first one was asked for is left in the same file.  What is allocated before
- * main(), by the constructors of libraries, is not counted.
+ * too, and returns NULL for those between 'first' and 'last', of one process
+ * only. By whom the first one was asked for is left in the same file.  What is
+ * allocated before main(), by the constructors of libraries, is not counted.
  *
  * FAILMALLOC_FILE names the file, of one struct failmalloc.  FAILMALLOC_DIR
  * is for a tree of processes: each takes the file there that has the name of
@@ -133,9 +133,9 @@ tell(size_t size, const void *caller)
 {
 	Dl_info info;
 
+	atomic_store(&control->pid, (uint64_t)getpid());
 	if (atomic_fetch_add(&control->failed, 1) > 0)
 		return;
-	atomic_store(&control->pid, (uint64_t)getpid());
 	atomic_store(&control->size, size);
 	if (dladdr(caller, &info) != 0 && info.dli_fname != NULL)
 		(void)memccpy(control->caller, info.dli_fname, '\0',
@@ -151,6 +151,10 @@ fails(size_t size, const void *caller)
 		return false;
 	n = atomic_fetch_add(&control->count, 1) + 1;
 	if (n < atomic_load(&control->first) || n > atomic_load(&control->last))
+		return false;
+	/* Whoever comes after the one that was failed has memory again. */
+	if (atomic_load(&control->failed) > 0 &&
+	    atomic_load(&control->pid) != (uint64_t)getpid())
 		return false;
 	tell(size, caller);
 	errno = ENOMEM;
