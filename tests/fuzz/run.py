@@ -6,6 +6,8 @@ usage: tests/fuzz/run.py --build DIR [--seconds N] [--only NAME]
 """
 
 import argparse
+import glob
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +27,43 @@ def seeds(name):
     return [w for w in wanted if os.path.isdir(w)]
 
 
+def expand(value):
+    """A label of the hostile suite as its bytes, no longer than 2,000."""
+    if isinstance(value, dict) and "$repeat" in value:
+        return value["$repeat"][0] * min(value["$repeat"][1], 100)
+    if isinstance(value, dict) and "$concat" in value:
+        return "".join(expand(v) for v in value["$concat"])[:2000]
+    return value if isinstance(value, str) else ""
+
+
+def hostile(name, folder):
+    """The hostile suite's cases as seeds of 'name', into 'folder'."""
+    number = 0
+    for path in sorted(glob.glob(os.path.join(
+            os.path.dirname(HERE), "hostile", "*.json"))):
+        with open(path, encoding="utf-8") as file:
+            cases = json.load(file)
+        for case in cases:
+            number += 1
+            labels = {"hosts": "a.example", "port": "80"}
+            labels.update({k: v for k, v in case.get("labels", {}).items()
+                           if v is not None and "$" not in k})
+            text = "|".join("%s=%s" % (k, expand(v))
+                            for k, v in sorted(labels.items()))
+            if name == "oracle_fuzz":
+                text = "\1\0\7\4;hosts=b.example|port=80\n" + text
+            elif name != "label_fuzz":
+                text = case.get("raw")
+            if name in ("decode_fuzz", "snapshot_fuzz"):
+                text = text or json.dumps(case.get("service", {}))
+            elif name not in ("label_fuzz", "oracle_fuzz"):
+                continue
+            if isinstance(text, str):
+                with open(os.path.join(folder, "hostile%d" % number),
+                          "wb") as out:
+                    out.write(text.encode("utf-8", "surrogatepass"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", required=True)
@@ -38,6 +77,7 @@ def main():
     bad = 0
     for number, name in enumerate(names, 1):
         with tempfile.TemporaryDirectory() as corpus:
+            hostile(name, corpus)
             command = [os.path.join(folder, name),
                        "-rss_limit_mb=2048", "-timeout=10",
                        "-artifact_prefix=./", corpus] + seeds(name)

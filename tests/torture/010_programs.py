@@ -107,7 +107,8 @@ class Flow:
         tries = [(k, k) for k in torture.numbers(
             self.count, samples, torture.SEED)]
         tries += [(k, torture.EVER) for k in torture.numbers(
-            self.count, samples // 3, torture.SEED + 1)]
+            self.count, samples // 3 * (10 if torture.ALL else 1),
+            torture.SEED + 1, False)]
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
             for job in [pool.submit(self.fail, *t) for t in tries]:
                 try:

@@ -79,9 +79,9 @@ class Failing:
         self.map.close()
 
 
-def numbers(count, samples, seed):
+def numbers(count, samples, seed, every=ALL):
     """Which allocations fail, of 'count': all of them, or some."""
-    if ALL or count <= samples:
+    if every or count <= samples:
         return list(range(1, count + 1))
     return sorted(random.Random(seed).sample(range(1, count + 1), samples))
 
