@@ -28,6 +28,8 @@ def add(name, number, pki):
     def run():
         with open(os.path.join(HERE, name)) as file:
             case = json.load(file)
+        if case.get("engine", "nginx") != "nginx":
+            tap.skip("for " + case["engine"])
         folder = procs.TempDir("bh-case-")
         served = cases.Served(case, folder.path,
                               FIRST_PORT + number % 200 * PORTS, pki)

@@ -202,6 +202,10 @@ class Snapshot:
                          "CreatedAt": "2024-01-01T00:00:00Z",
                          "Spec": {"Name": n, "Labels": {}}}
                         for i, n in enumerate(case.get("secrets", {}))],
+            "configs": [{"ID": "config%d" % i, "Version": {"Index": 1},
+                         "CreatedAt": "2024-01-01T00:00:00Z",
+                         "Spec": {"Name": n, "Labels": {}}}
+                        for i, n in enumerate(case.get("configs", {}))],
         }
 
     def network(self, name):
@@ -438,7 +442,9 @@ class Served:
         settings.setdefault("nginx", {}).setdefault("access_log", "off")
         for name, text in self.case.get("files", {}).items():
             self.write(name, text)
-        for name, what in self.case.get("secrets", {}).items():
+        stored = {**self.case.get("secrets", {}),
+                  **self.case.get("configs", {})}
+        for name, what in stored.items():
             content = self.pki.secret(what)
             if content is not None:
                 self.write("secrets/" + name, content)
@@ -488,6 +494,10 @@ class Served:
         remarks = {a["service"]: sorted(r["code"] for r in a["remarks"])
                    for a in self.report["accepted"] if a["remarks"]}
         check("remarks", remarks, self.case.get("remarks", {}))
+        needs = self.report["needs"]
+        for what, wanted in self.case.get("needs", {}).items():
+            check("needs." + what, [n["name"] if what == "networks" else n
+                                    for n in needs[what]], wanted)
 
     def where(self, request):
         port = self.port

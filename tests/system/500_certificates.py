@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 
+import backends
 import bulkhead
 import cases
 import engine
@@ -243,7 +244,6 @@ def a_secret_that_docker_no_longer_has_is_out_of_force():
 @tap.test
 def passwords_and_authorities_reach_the_proxies_as_well():
     secret("logins", b"u:{PLAIN}p\n")
-    secret("our-ca", pki.secret("ca"))
     fake.create_service("e", networks=["front"], labels=lb(
         "e.example", basic_auth="logins"))
     system.wait_served("blue", "e.example", want=401)
@@ -254,6 +254,47 @@ def passwords_and_authorities_reach_the_proxies_as_well():
     procs.wait_for(lambda: system.get(
         "blue", "e.example", headers={"Authorization": "Basic dTpw"}
     ).status == 401, SOON, "the new password")
+
+
+def config(name, content):
+    """A config that Docker knows, where proxies find it."""
+    answer = fake.api("POST", "/configs/create", {
+        "Name": name, "Labels": {},
+        "Data": base64.b64encode(content).decode()})
+    if answer.status != 201:
+        raise AssertionError("config %s: %r" % (name, answer))
+    put(name, content)
+
+
+@tap.test
+def an_application_with_tls_is_verified_against_a_secret_or_a_config():
+    secret("ca-secret", pki.secret("ca"))
+    config("ca-config", pki.secret("ca"))
+    secret("ca-other", pki.own("elsewhere", "-newkey", "rsa:2048"))
+    listeners = []
+    for name, authority in (("g", "ca-secret"), ("h", "ca-config"),
+                            ("i", "ca-other")):
+        host = name + ".example"
+        labels = lb(host, 22443, ssl_backend="true",
+                    ssl_backend_tls_verify="required",
+                    ssl_backend_ca=authority)
+        # The simulator's own answers stay on another port.
+        labels["sim.ports"] = "8080"
+        fake.create_service(name, networks=["front"], labels=labels)
+        fake.wait_running(name, 1)
+        at = fake.running(name)[0]["NetworksAttachments"][0]["Addresses"][0]
+        listeners.append(backends.Backend(
+            name, "1", at.split("/")[0], 22443, tls=pki.pair(host)))
+    with backends.Backends(listeners):
+        for host in ("g.example", "h.example"):
+            system.wait_served("blue", host)
+            tap.equal(system.get("blue", host).json["service"], host[0])
+        system.wait_served("blue", "i.example", want=502)
+        # An authority that changes is believed without a restart.
+        put("ca-other", pki.secret("ca"))
+        system.wait_served("blue", "i.example")
+    for name in "ghi":
+        fake.remove_service(name)
 
 
 @tap.test

@@ -2,11 +2,13 @@
 """What outlives changes in the whole system: websockets over reloads, and the
 task that a client sticks to."""
 
+import http.client
 import os
 import socket
 
 import bulkhead
 import engine
+import httpc
 import procs
 import tap
 from bulkhead import SOON, lb
@@ -39,6 +41,23 @@ class Socket:
     def close(self):
         self.file.close()
         self.sock.close()
+
+
+def leaving():
+    """Workers of generations before, which still have connections."""
+    with open(os.path.join(system.run_dir,
+                           "proxies/blue.0/nginx.pid")) as file:
+        master = file.read().strip()
+    with open("/proc/%s/task/%s/children" % (master, master)) as file:
+        workers = file.read().split()
+    count = 0
+    for worker in workers:
+        try:
+            with open("/proc/%s/cmdline" % worker) as file:
+                count += "shutting down" in file.read()
+        except OSError:
+            pass
+    return count
 
 
 def marker(name):
@@ -88,6 +107,49 @@ def a_cookie_keeps_its_task_over_reloads_and_moves_few_when_scaled():
     system.wait_applied("blue")
     moved = sum(1 for n, task in place().items() if task != first[n])
     tap.ok(0 < moved <= 30, "%d of 60 moved" % moved)
+
+
+@tap.test
+def an_address_keeps_its_task_over_reloads():
+    fake.create_service("near", networks=["front"], replicas=4, labels=lb(
+        "near.example", ip_hash="true"))
+    procs.wait_for(lambda: sum(
+        len(r["upstreams"]) for r in system.routes("blue")
+        if r["host"] == "near.example") == 4, SOON, "4 upstreams")
+    system.wait_applied("blue")
+    system.wait_served("blue", "near.example")
+
+    def place():
+        found = {}
+        for n in range(2, 42):
+            address, port = system.clusters["blue"].where().rsplit(":", 1)
+            connection = http.client.HTTPConnection(
+                address, int(port), timeout=10,
+                source_address=("127.0.0.%d" % n, 0))
+            found[n] = httpc.exchange(connection, "GET", "/", None, {
+                "Host": "near.example"}).json["task"]
+            connection.close()
+        return found
+    first = place()
+    tap.equal(len(set(first.values())), 4, "tasks")
+    marker("mark-e")
+    tap.equal(place(), first)
+
+
+@tap.test
+def a_websocket_ends_with_the_shutdown_timeout_and_so_does_its_worker():
+    system.cluster("blue", replicas=1,
+                   text="[nginx]\nworker_shutdown_timeout = 2s\n")
+    marker("mark-f")
+    socket_ = Socket("chat.example", "/ws")
+    tap.equal(socket_.echo("one"), "one")
+    marker("mark-g")
+    tap.ok(leaving() > 0, "nothing holds the connection")
+    socket_.sock.settimeout(12)
+    tap.equal(socket_.file.readline(), b"", "what comes at the end")
+    socket_.close()
+
+    procs.wait_for(lambda: leaving() == 0, SOON, "old workers to end")
 
 
 fake.start()
