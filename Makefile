@@ -62,6 +62,7 @@ bins = $(if $(wildcard supervisor/main.c),$(bin_supervisor)) \
 	$(if $(wildcard tests/fake/main.c),$(bin_fakeswarm)) \
 	$(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 bin_poisoned = $(BUILD)/poison/bulkhead-extension
+bin_poisoned_reader = $(BUILD)/poison/bulkhead-supervisor
 failmalloc = $(BUILD)/torture/failmalloc.so
 unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 archives = $(BUILD)/supervisor.a $(BUILD)/extension.a $(BUILD)/proxyctl.a \
@@ -113,9 +114,14 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(archives) $(BUILD)/lib.a
 	@mkdir -p $(@D)
 	$(link) $(LIBS_FAKE)
 
-# An extension that a service of a certain name ends: for tests only, and by
-# the linker, so that what is released has no such switch.
-$(bin_poisoned): LDFLAGS += -Wl,--wrap=labels_parse
+# An extension and a reader that a service of a certain name ends: for tests
+# only, and by the linker, so that what is released has no such switch.
+$(bin_poisoned): LDFLAGS += -Wl,--wrap=labels_parse -Wl,--wrap=json_loadb
+$(bin_poisoned_reader): LDFLAGS += -Wl,--wrap=json_loadb
+$(bin_poisoned_reader): $(call obj,$(supervisor_src)) \
+	$(BUILD)/tests/poison/reading.o $(BUILD)/lib.a
+	@mkdir -p $(@D)
+	$(link)
 $(bin_poisoned): $(call obj,$(extension_src)) $(call obj,$(poison_src)) \
 	$(BUILD)/lib.a
 	@mkdir -p $(@D)
@@ -140,7 +146,8 @@ asan = $(flavour) BUILD=build/asan OPT='-O1 -g' SANITIZE='$(ASAN)'
 clang = $(flavour) BUILD=build/clang CC=clang OPT=-O1
 
 .PHONY: build-tests deps deps-run deps-test deps-bench
-build-tests: $(bins) $(unit_bins) $(bin_poisoned) $(failmalloc)
+build-tests: $(bins) $(unit_bins) $(bin_poisoned) \
+	$(bin_poisoned_reader) $(failmalloc)
 
 deps: deps-test ## install the Debian packages that are missing
 deps-run:

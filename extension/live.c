@@ -17,6 +17,7 @@
 #include "base/sandbox.h"
 #include "config/template.h"
 #include "docker/decode.h"
+#include "docker/decode_guard.h"
 #include "live_object.h"
 #include "render.h"
 
@@ -544,6 +545,7 @@ live_free(struct live *l)
 	odd_fini(&l->odd);
 	blame_fini(&l->careful.b);
 	worknote_free(l->note);
+	decode_guard_close();
 	model_free(l->model);
 	proxies_fini(&l->proxies);
 	live_secrets_fini(&l->secrets);

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "docker/decode_guard.h"
 #include "live_object.h"
 
 #define STORE_MS 50
@@ -84,11 +85,16 @@ open_note(struct live *l)
 	char *folder _cleanup_free_ = xasprintf(
 	    "%s/state/%s", l->options->run_dir, l->config->cluster.name);
 	char *path _cleanup_free_ = xasprintf("%s/work", folder);
+	char *decode _cleanup_free_ = xasprintf("%s/decode", folder);
 	struct error e;
 
 	if (fs_mkdirs(folder, 0750, &e) != 0)
 		log_warn("state: %s", e.msg);
 	l->note = worknote_open(path);
+	if (decode_guard_open(decode))
+		log_error("an object ends this program when it is read, twice "
+			  "now: it is left out until it changes, a bug of "
+			  "ours");
 }
 
 int

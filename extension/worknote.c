@@ -1,10 +1,9 @@
 /* The note: see worknote.h. */
 #include "worknote.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -23,29 +22,12 @@ struct worknote {
 	uint32_t depth;
 };
 
-static struct note *
-map_file(const char *path)
-{
-	int fd _cleanup_close_ =
-	    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	void *p;
-
-	if (fd < 0 || ftruncate(fd, sizeof(struct note)) != 0)
-		return NULL;
-	/* On a full disk the first write to it would be SIGBUS. */
-	if (posix_fallocate(fd, 0, sizeof(struct note)) != 0)
-		return NULL;
-	p = mmap(NULL, sizeof(struct note), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
 struct worknote *
 worknote_open(const char *path)
 {
 	struct worknote *n = xcalloc(1, sizeof(*n));
 
-	n->note = map_file(path);
+	n->note = fs_map(path, sizeof(struct note));
 	if (n->note == NULL) {
 		log_debug("state: no note at %s", path);
 		n->note = &n->own;

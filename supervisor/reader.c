@@ -18,6 +18,7 @@
 #include "bus/message.h"
 #include "config/config.h"
 #include "docker/client.h"
+#include "docker/decode_guard.h"
 #include "loop/child_abi.h"
 #include "reader_clusters.h"
 #include "reader_push.h"
@@ -302,6 +303,17 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 	return 0;
 }
 
+static void
+open_guard(const char *run_dir)
+{
+	char *path _cleanup_free_ = xasprintf("%s/reader.decode", run_dir);
+
+	if (decode_guard_open(path))
+		log_error("an object of Docker ends this program when it is "
+			  "read, twice now: it is left out until it changes, "
+			  "a bug of ours");
+}
+
 /* The owner of Docker's sockets needs no more than that. */
 static void
 become_modest(void)
@@ -326,6 +338,7 @@ reader_main(const struct reader_options *o)
 	log_set_level((enum log_level)log_level_parse(r.config->log.level));
 	log_set_json(strcmp(r.config->log.format, "json") == 0);
 	become_modest();
+	open_guard(o->run_dir);
 	must(uv_loop_init(&r.loop) == 0);
 	swarm_init(&r.swarm);
 	start_signal(&r, &r.sigterm, SIGTERM);
@@ -341,6 +354,7 @@ reader_main(const struct reader_options *o)
 	(void)uv_run(&r.loop, UV_RUN_DEFAULT);
 	must(r.sources == NULL);
 	must(uv_loop_close(&r.loop) == 0);
+	decode_guard_close();
 	swarm_fini(&r.swarm);
 	daemon_config_free(r.config);
 	return r.exit_code;

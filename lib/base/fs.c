@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,4 +113,20 @@ fs_remove_tree(const char *path, struct error *e)
 	    errno != ENOENT)
 		return error_errno(e, errno, "%s", path);
 	return 0;
+}
+
+void *
+fs_map(const char *path, size_t size)
+{
+	int fd _cleanup_close_ =
+	    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) != 0)
+		return NULL;
+	/* On a full disk the first write to it would be SIGBUS. */
+	if (posix_fallocate(fd, 0, (off_t)size) != 0)
+		return NULL;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return p == MAP_FAILED ? NULL : p;
 }

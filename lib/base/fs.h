@@ -24,6 +24,13 @@ int fs_write(const char *path, const void *bytes, size_t len, mode_t mode,
  */
 int fs_mkdirs(const char *path, mode_t mode, struct error *e) _warn_unused_;
 
+/*
+ * The first 'size' bytes of the file, mapped and shared with whoever maps it
+ * next, which may be our own next run; new ones are zero.  munmap() it.  NULL
+ * where it cannot be had; what was had never fails later for want of room.
+ */
+void *fs_map(const char *path, size_t size);
+
 /* rm -rf; absent is success.  Follows no symbolic link. */
 int fs_remove_tree(const char *path, struct error *e) _warn_unused_;
 

@@ -223,7 +223,7 @@ read_created(const struct json_read *root)
 struct service *
 docker_decode_service(const char *json, size_t len, struct error *e)
 {
-	json_auto_t *doc = fields_load(json, len, e);
+	json_t *doc _cleanup_(fields_done) = fields_load(json, len, e);
 	bool failed = false;
 	struct json_read root = json_read_root(doc, e, &failed), spec, list,
 			 endpoint;
@@ -300,7 +300,7 @@ read_addresses(const struct json_read *root, struct task *t)
 struct task *
 docker_decode_task(const char *json, size_t len, struct error *e)
 {
-	json_auto_t *doc = fields_load(json, len, e);
+	json_t *doc _cleanup_(fields_done) = fields_load(json, len, e);
 	bool failed = false;
 	struct json_read root = json_read_root(doc, e, &failed), status, ports,
 			 list;

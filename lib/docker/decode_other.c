@@ -44,7 +44,7 @@ read_subnets(const struct json_read *root, struct network *n)
 struct network *
 docker_decode_network(const char *json, size_t len, struct error *e)
 {
-	json_auto_t *doc = fields_load(json, len, e);
+	json_t *doc _cleanup_(fields_done) = fields_load(json, len, e);
 	bool failed = false;
 	struct json_read root = json_read_root(doc, e, &failed), labels;
 	const char *text;
@@ -87,7 +87,7 @@ read_node_address(const struct json_read *root)
 struct node *
 docker_decode_node(const char *json, size_t len, struct error *e)
 {
-	json_auto_t *doc = fields_load(json, len, e);
+	json_t *doc _cleanup_(fields_done) = fields_load(json, len, e);
 	bool failed = false;
 	struct json_read root = json_read_root(doc, e, &failed), description;
 	const char *hostname;
@@ -112,7 +112,7 @@ docker_decode_node(const char *json, size_t len, struct error *e)
 struct secret *
 docker_decode_secret(const char *json, size_t len, struct error *e)
 {
-	json_auto_t *doc = fields_load(json, len, e);
+	json_t *doc _cleanup_(fields_done) = fields_load(json, len, e);
 	bool failed = false;
 	struct json_read root = json_read_root(doc, e, &failed), spec, labels;
 	const char *allow;

@@ -9,6 +9,7 @@
 
 #include "base/inet.h"
 #include "base/mem.h"
+#include "docker/decode_guard.h"
 
 #define ID_MAX 64
 #define NAME_MAX_LEN 255
@@ -40,6 +41,8 @@ fields_load(const char *json, size_t len, struct error *e)
 	json_t *doc;
 	char *near;
 
+	if (decode_guard_enter(json, len, e) != 0)
+		return NULL;
 	if (!has_few_values(json, len)) {
 		(void)error_set(e, EPROTO, "more than %d values", VALUES_MAX);
 		return NULL;
@@ -59,6 +62,13 @@ fields_load(const char *json, size_t len, struct error *e)
 	json_decref(doc);
 	(void)error_set(e, EPROTO, "not an object");
 	return NULL;
+}
+
+void
+fields_done(json_t **doc)
+{
+	json_decref(*doc);
+	decode_guard_leave();
 }
 
 bool

@@ -10,9 +10,14 @@
 /* The greatest number that every step keeps exact. */
 #define FIELDS_NUMBER_MAX (1ULL << 53)
 
-/* The document, which is an object; json_decref() it.  NULL with 'e'. */
+/*
+ * The document, which is an object, or NULL with 'e'.  It is under guard
+ * (decode_guard.h) until fields_done(), a cleanup function, which releases it
+ * and is due after a failure too.
+ */
 struct json_t *
 fields_load(const char *json, size_t len, struct error *e) _warn_unused_;
+void fields_done(struct json_t **doc);
 
 /* [A-Za-z0-9_-]{1,64} */
 bool fields_is_id(const char *s, size_t len);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A service that ends the extension, or hangs it, twice: found in a child,
-set aside, and everybody else lives."""
+set aside, and everybody else lives.  One that ends whoever reads it, the
+reader of all clusters before all: the same."""
 
 import os
 import shutil
@@ -20,13 +21,14 @@ bins = procs.TempDir("bh-poison-")
 
 
 def start():
-    """The programs as built, but for an extension that can be poisoned."""
+    """The programs as built, but for those that can be poisoned."""
     global system
     os.mkdir(bins.join("bin"))
-    for name in ("bulkhead-supervisor", "proxyctl", "fakeswarm"):
+    for name in ("proxyctl", "fakeswarm"):
         shutil.copy(procs.binary(name), bins.join("bin", name))
-    shutil.copy(os.path.join(procs.BUILD, "poison", "bulkhead-extension"),
-                bins.join("bin", "bulkhead-extension"))
+    for name in ("bulkhead-supervisor", "bulkhead-extension"):
+        shutil.copy(os.path.join(procs.BUILD, "poison", name),
+                    bins.join("bin", name))
     procs.BUILD = bins.path
     fake.start()
     fake.create_network("front")
@@ -98,6 +100,42 @@ def it_stays_so_across_a_restart_and_asking_about_it_is_safe():
                         labels=bulkhead.lb("marker.example"))
     system.wait_served("blue", "marker.example")
     tap.equal(system.cluster_status("blue")["pid"], pid)
+
+
+@tap.test
+def a_service_that_ends_the_reader_is_left_out():
+    survives("unreadable-crash")
+
+
+@tap.test
+def a_service_that_hangs_the_reader_is_left_out():
+    survives("unreadable-hang")
+
+
+@tap.test
+def a_service_that_ends_the_extension_when_it_is_read_is_left_out():
+    survives("unreadable-there")
+
+
+@tap.test
+def what_cannot_be_read_stays_out_across_a_restart_of_the_reader():
+    pid = system.status()["reader"]["pid"]
+    os.kill(pid, 9)
+    procs.wait_for(lambda: system.status()["reader"]["pid"]
+                   not in (pid, None, 0) and system.status()["ready"],
+                   bulkhead.SOON, "the reader to be back")
+    pid = system.status()["reader"]["pid"]
+    publish("later", "later.example")
+    system.wait_served("blue", "later.example")
+    tap.equal(system.services()["unreadable-crash"]["code"], "bad-object")
+    tap.equal(system.status()["reader"]["pid"], pid)
+
+
+@tap.test
+def once_it_is_gone_nothing_is_left_of_it():
+    fake.remove_service("unreadable-crash")
+    procs.wait_for(lambda: "unreadable-crash" not in system.services(),
+                   bulkhead.SOON, "the record to go", 0.1)
 
 
 def end():
