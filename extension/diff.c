@@ -90,9 +90,9 @@ diff_rendered(
 	str_add(out, "\"files\":[");
 	while (i < n || k < to->files.len) {
 		const struct rendered_file *x =
-		    i < n ? &from->files.at[i] : NULL;
+		    i < n ? from->files.at[i] : NULL;
 		const struct rendered_file *y =
-		    k < to->files.len ? &to->files.at[k] : NULL;
+		    k < to->files.len ? to->files.at[k] : NULL;
 		int c = x == NULL ? 1
 		    : y == NULL	  ? -1
 				  : strcmp(x->path, y->path);

@@ -103,28 +103,6 @@ live_render(struct live *l, const struct routing *r)
 	return out;
 }
 
-/* The files without the addresses behind their routes. */
-static void
-hash_structure(const struct rendered *r, char ret[SHA256_HEX_SIZE])
-{
-	STR_AUTO(text, 1024U * 1024 * 1024);
-	size_t i;
-
-	for (i = 0; i < r->files.len; i++) {
-		const char *p = r->files.at[i].text, *end;
-
-		for (; *p != '\0'; p = end + (*end == '\n')) {
-			const char *word = p + strspn(p, "\t ");
-
-			end = p + strcspn(p, "\n");
-			/* "server ADDRESS ...;" but not "server {" */
-			if (strncmp(word, "server ", 7) != 0 || word[7] == '{')
-				str_addn(&text, p, (size_t)(end - p));
-		}
-	}
-	sha256_hex(text.p, text.len, ret);
-}
-
 static void
 deliver(struct live *l, struct rendered *r, const struct state_change *change)
 {
@@ -150,7 +128,7 @@ on_apply(uv_timer_t *timer)
 	struct live *l = container_of(timer, struct live, apply);
 	struct state_change change = { .stamps = l->stamps,
 		.received_us = l->received_us };
-	char structure[SHA256_HEX_SIZE];
+	const struct rendered *now;
 	struct rendered *r;
 
 	if (l->stopping || live_careful_holds(l) || live_blame_holds(l))
@@ -165,9 +143,8 @@ on_apply(uv_timer_t *timer)
 		return;
 	worknote_done(l->note);
 	served_offer(&l->served, l->routing);
-	hash_structure(r, structure);
-	change.structure = strcmp(structure, l->structure) != 0;
-	memcpy(l->structure, structure, sizeof(structure));
+	now = state_newest(l->state);
+	change.structure = now == NULL || !rendered_same_structure(now, r);
 	change.rendered_us = clock_wall_us();
 	deliver(l, r, &change);
 	push_soon(l);

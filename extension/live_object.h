@@ -91,7 +91,6 @@ struct live {
 
 	struct path_figures figures[2]; /* endpoints, structure */
 	uint64_t converged;		/* the last generation that all serve */
-	char structure[SHA256_HEX_SIZE]; /* hash without addresses */
 	bool stopping;
 	int exit_code;
 };

@@ -159,7 +159,7 @@ write_files(const struct folder *f, const struct rendered *r,
 	size_t i;
 
 	for (i = 0; i < r->files.len; i++) {
-		const struct rendered_file *file = &r->files.at[i];
+		const struct rendered_file *file = r->files.at[i];
 
 		if (write_file(f, file->path, file->text, file->len, e) != 0)
 			return -1;
@@ -193,8 +193,8 @@ offline_folder_write(const char *dir, const struct rendered *r,
 	int rc;
 
 	for (i = 0; i < r->files.len; i++) {
-		must(is_inside(r->files.at[i].path));
-		map_set(&f.now, r->files.at[i].path, &f);
+		must(is_inside(r->files.at[i]->path));
+		map_set(&f.now, r->files.at[i]->path, &f);
 	}
 	map_set(&f.now, REPORT, &f);
 	rc = read_list(&f, e);

@@ -279,7 +279,7 @@ readback_check(
 
 	readback_read_init(&reading);
 	for (i = 0; i < r->files.len && result == 0; i++)
-		result = readback_read_file(&reading, &r->files.at[i], e);
+		result = readback_read_file(&reading, r->files.at[i], e);
 	index_hosts(&hosts, routing);
 	if (result == 0)
 		result = compare(&reading, &hosts, e);

@@ -9,57 +9,18 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PATHS_MAX = 16 * 1024 * 1024 };
-
-void
-rendered_free(struct rendered *r)
-{
-	size_t i;
-
-	if (r == NULL)
-		return;
-	for (i = 0; i < r->files.len; i++) {
-		free(r->files.at[i].path);
-		free(r->files.at[i].text);
-	}
-	vec_fini(&r->files);
-	free(r->listen_http);
-	free(r->listen_https);
-	free(r->secrets);
-	free(r);
-}
-
-static int
-compare_files(const void *a, const void *b)
-{
-	const struct rendered_file *x = a, *y = b;
-
-	return strcmp(x->path, y->path);
-}
-
-const struct rendered_file *
-rendered_file(const struct rendered *r, const char *path)
-{
-	struct rendered_file key = { .path = (char *)(uintptr_t)path };
-
-	return bsearch(&key, r->files.at, r->files.len, sizeof(r->files.at[0]),
-	    compare_files);
-}
-
 /* Takes 'path' and what the emitter wrote; keeps its first refusal. */
 static void
 add_file(struct rendered *r, char *path, struct emit *m, struct error *first)
 {
-	struct rendered_file *f = vec_add(&r->files);
-
 	must(m->depth == 0);
 	if (m->out.overflow && m->error.code == 0)
 		(void)error_set(&m->error, EFBIG, "%s is too large", path);
 	if (m->error.code != 0 && first->code == 0)
 		*first = m->error;
-	f->path = path;
-	f->len = m->out.len;
-	f->text = xmemdup0(m->out.p, m->out.len);
+	vec_push(&r->files,
+	    rendered_file_new(
+		path, xmemdup0(m->out.p, m->out.len), m->out.len));
 	emit_fini(m);
 }
 
@@ -137,7 +98,7 @@ add_files(
 		    c->templates->text[i], NULL, first);
 	for (i = 0; i < x->sites->list.len; i++)
 		add_site(r, x, x->sites->list.at[i], first);
-	vec_sort(&r->files, compare_files);
+	rendered_sort(r);
 }
 
 static void
@@ -155,27 +116,6 @@ add_listens(struct rendered *r, const struct nginx_context *x)
 	else
 		r->listen_https = xasprintf("default_server ssl%s%s",
 		    x->c->nginx.http2 ? " http2" : "", proxy);
-}
-
-/* Names the whole: internals.md, Control. */
-static void
-hash_files(struct rendered *r)
-{
-	STR_AUTO(all, PATHS_MAX);
-	size_t i;
-
-	for (i = 0; i < r->files.len; i++) {
-		struct rendered_file *f = &r->files.at[i];
-
-		sha256_hex(f->text, f->len, f->sha256);
-		str_addf(&all, "%s  %s\n", f->sha256, f->path);
-	}
-	str_add(&all, r->listen_http);
-	str_addc(&all, '\n');
-	if (r->listen_https != NULL)
-		str_add(&all, r->listen_https);
-	must(!all.overflow);
-	sha256_hex(all.p, all.len, r->config);
 }
 
 static struct rendered *
@@ -203,7 +143,7 @@ render_nginx(const struct cluster_config *c, const struct nginx_sites *sites,
 
 	add_files(r, &x, &first);
 	add_listens(r, &x);
-	hash_files(r);
+	rendered_name(r);
 	if (first.code != 0) {
 		rendered_free(r);
 		(void)error_set(e, first.code, "%s", first.msg);

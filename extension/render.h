@@ -13,15 +13,19 @@
 #include "base/vec.h"
 #include "routing.h"
 
+/* Shared by all configurations that have it; never changed once it is made. */
 struct rendered_file {
 	char *path; /* relative: "nginx.conf", "sites/0a1b.conf" */
 	char *text;
 	size_t len;
 	char sha256[SHA256_HEX_SIZE];
+	char structure[SHA256_HEX_SIZE]; /* of the text without addresses */
+	bool stored;			 /* state.c: it is on disk */
+	uint32_t users;
 };
 
 struct rendered {
-	VEC(struct rendered_file) files; /* by path */
+	VEC(struct rendered_file *) files; /* by path; each used once here */
 	/* Options behind the address of agent/default_*.conf; may be "". */
 	char *listen_http;
 	char *listen_https; /* NULL: nothing listens for TLS */
@@ -63,6 +67,20 @@ struct render_options {
 struct rendered *render(const struct cluster_config *c, const struct routing *r,
     const struct render_options *o, struct error *e) _warn_unused_;
 void rendered_free(struct rendered *r);
+/* A copy that shares the files, without 'secrets'. */
+struct rendered *rendered_share(const struct rendered *r);
+/* Whether they differ in addresses behind routes at most. */
+bool
+rendered_same_structure(const struct rendered *a, const struct rendered *b);
+
+/* Takes 'path' and 'text'; one user, the caller. */
+struct rendered_file *rendered_file_new(char *path, char *text, size_t len);
+struct rendered_file *rendered_file_use(struct rendered_file *f);
+void rendered_file_drop(struct rendered_file *f);
+/* Names the whole by its files and its listeners: internals.md, Control. */
+void rendered_name(struct rendered *r);
+/* Puts the files in order. */
+void rendered_sort(struct rendered *r);
 /* The file 'path', or NULL. */
 const struct rendered_file *
 rendered_file(const struct rendered *r, const char *path);

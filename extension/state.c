@@ -12,11 +12,14 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "diff.h"
 
 #define MANIFEST_MAX (64U * 1024 * 1024)
 #define BLOB_MAX (64U * 1024 * 1024)
+/* So many are looked up in a list; of more, a map is made. */
+#define STALE_MAX 64
 #define FILES_MAX (512U * 1024 * 1024)
 
 struct state {
@@ -32,6 +35,8 @@ struct state {
 	struct state_change change;
 	struct str manifest;
 	bool stored;
+	bool swept;	  /* nothing on disk but what 'now' has and 'stale' */
+	struct map stale; /* SHA-256 of what may not be needed any more */
 };
 
 /* ---- the manifest ---- */
@@ -70,12 +75,14 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	str_add_member(out, "config", r->config);
 	str_add(out, ",\n\"files\":[");
 	for (i = 0; i < r->files.len; i++) {
-		const struct rendered_file *f = &r->files.at[i];
+		const struct rendered_file *f = r->files.at[i];
 
-		str_addf(out,
-		    "%s\n{\"path\":\"%s\",\"sha256\":\"%s\","
-		    "\"size\":%zu}",
-		    i == 0 ? "" : ",", f->path, f->sha256, f->len);
+		/* Of many files: no formatting but of the number. */
+		str_add(out, i == 0 ? "\n{\"path\":\"" : ",\n{\"path\":\"");
+		str_add(out, f->path);
+		str_add(out, "\",\"sha256\":\"");
+		str_addn(out, f->sha256, SHA256_HEX_SIZE - 1);
+		str_addf(out, "\",\"size\":%zu}", f->len);
 	}
 	str_add(out, "],\n\"listen\":{\"http\":");
 	str_add_json(out, r->listen_http, strlen(r->listen_http));
@@ -103,21 +110,21 @@ build_manifest(struct state *s)
 /* ---- what the last run left ---- */
 
 static int
-load_blob(const struct state *s, const char *sha256, struct rendered_file *f)
+load_blob(
+    const struct state *s, struct rendered *r, const char *as, const char *sum)
 {
-	char *path _cleanup_free_ = xasprintf("%s/blobs/%s", s->folder, sha256);
-	char sum[SHA256_HEX_SIZE];
+	char *path _cleanup_free_ = xasprintf("%s/blobs/%s", s->folder, sum);
+	struct rendered_file *f;
 	STR_AUTO(text, BLOB_MAX);
+	size_t len;
 
 	if (fs_read(path, &text, NULL) != 0)
 		return -1;
-	sha256_hex(text.p, text.len, sum);
-	if (strcmp(sum, sha256) != 0)
-		return -1;
-	memcpy(f->sha256, sum, sizeof(sum));
-	f->len = text.len;
-	f->text = str_take(&text);
-	return 0;
+	len = text.len;
+	f = rendered_file_new(xstrdup(as), str_take(&text), len);
+	vec_push(&r->files, f);
+	f->stored = true;
+	return strcmp(f->sha256, sum) == 0 ? 0 : -1;
 }
 
 static int
@@ -132,13 +139,9 @@ load_files(const struct state *s, const json_t *files, struct rendered *r)
 		    json_string_value(json_object_get(file, "path"));
 		const char *sha256 =
 		    json_string_value(json_object_get(file, "sha256"));
-		struct rendered_file *f;
 
-		if (path == NULL || sha256 == NULL || !sha256_is_hex(sha256))
-			return -1;
-		f = vec_add(&r->files);
-		f->path = xstrdup(path);
-		if (load_blob(s, sha256, f) != 0)
+		if (path == NULL || sha256 == NULL || !sha256_is_hex(sha256) ||
+		    load_blob(s, r, path, sha256) != 0)
 			return -1;
 	}
 	return json_array_size(files) > 0 ? 0 : -1;
@@ -239,6 +242,7 @@ state_free(struct state *s)
 	rendered_free(s->offer);
 	str_fini(&s->manifest);
 	str_fini(&s->offer_manifest);
+	map_fini(&s->stale);
 	free(s->folder);
 	free(s);
 }
@@ -259,6 +263,25 @@ take_secrets(struct state *s, struct rendered *r)
 	build_manifest(s);
 }
 
+/* What 'now' does not have of 'before' is to go from the disk. */
+static void
+note_stale(struct state *s)
+{
+	size_t i, k = 0;
+
+	for (i = 0; s->before != NULL && i < s->before->files.len; i++) {
+		const struct rendered_file *f = s->before->files.at[i];
+
+		while (k < s->now->files.len && s->now->files.at[k] != f &&
+		    strcmp(s->now->files.at[k]->path, f->path) < 0)
+			k++;
+		if (k < s->now->files.len && s->now->files.at[k] == f)
+			k++;
+		else
+			(void)map_set(&s->stale, f->sha256, s);
+	}
+}
+
 bool
 state_take(
     struct state *s, struct rendered *r, const struct state_change *change)
@@ -272,6 +295,7 @@ state_take(
 		rendered_free(s->before);
 	s->before = s->now;
 	s->now = r;
+	note_stale(s);
 	s->generation++;
 	s->change = *change;
 	s->stored = false;
@@ -314,13 +338,15 @@ state_offer(struct state *s, struct rendered *r)
 		build(s, r, &s->offer_manifest);
 }
 
+/* ---- on disk ---- */
+
 static bool
 is_needed(const struct state *s, const char *sha256)
 {
 	size_t i;
 
 	for (i = 0; i < s->now->files.len; i++) {
-		if (strcmp(s->now->files.at[i].sha256, sha256) == 0)
+		if (strcmp(s->now->files.at[i]->sha256, sha256) == 0)
 			return true;
 	}
 	return false;
@@ -328,21 +354,49 @@ is_needed(const struct state *s, const char *sha256)
 
 /* Blobs of configurations that are gone; failing is told and harmless. */
 static void
-sweep(const struct state *s, const char *folder)
+sweep_all(const struct state *s, const char *folder)
 {
 	DIR *d = opendir(folder);
+	struct map needed = { 0 };
 	struct dirent *entry;
+	size_t i;
 
 	if (d == NULL)
 		return;
+	for (i = 0; i < s->now->files.len; i++)
+		(void)map_set(
+		    &needed, s->now->files.at[i]->sha256, s->now->files.at[i]);
 	while ((entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] == '.' || is_needed(s, entry->d_name))
-			continue;
-		if (unlinkat(dirfd(d), entry->d_name, 0) != 0)
-			log_debug(
-			    "state: %s: %s", entry->d_name, strerror(errno));
+		if (entry->d_name[0] != '.' &&
+		    map_get(&needed, entry->d_name) == NULL &&
+		    unlinkat(dirfd(d), entry->d_name, 0) != 0)
+			log_debug("state: cannot remove %s: %s", entry->d_name,
+			    strerror(errno));
 	}
+	map_fini(&needed);
 	(void)closedir(d);
+}
+
+/* All of them once, and where many went; else those that are known to go. */
+static void
+sweep(struct state *s, const char *folder)
+{
+	struct map_entry *m;
+	size_t i;
+
+	if (!s->swept || s->stale.len > STALE_MAX)
+		sweep_all(s, folder);
+	else
+		for (i = 0; (m = map_next(&s->stale, &i)) != NULL;) {
+			char *path _cleanup_free_ =
+			    xasprintf("%s/%s", folder, m->key);
+
+			if (!is_needed(s, m->key) && unlink(path) != 0)
+				log_debug("state: cannot remove %s: %s", path,
+				    strerror(errno));
+		}
+	map_fini(&s->stale);
+	s->swept = true;
 }
 
 int
@@ -357,15 +411,18 @@ state_store(struct state *s, struct error *e)
 	if (fs_mkdirs(folder, 0750, e) != 0)
 		return -1;
 	for (i = 0; i < s->now->files.len; i++) {
-		const struct rendered_file *f = &s->now->files.at[i];
-		char *blob _cleanup_free_ =
-		    xasprintf("%s/%s", folder, f->sha256);
+		struct rendered_file *f = s->now->files.at[i];
+		char *blob _cleanup_free_ = NULL;
 		struct stat st;
 
-		if (stat(blob, &st) == 0 && (size_t)st.st_size == f->len)
+		if (f->stored)
 			continue;
-		if (fs_write(blob, f->text, f->len, 0640, e) != 0)
+		blob = xasprintf("%s/%s", folder, f->sha256);
+
+		if ((stat(blob, &st) != 0 || (size_t)st.st_size != f->len) &&
+		    fs_write(blob, f->text, f->len, 0640, e) != 0)
 			return -1;
+		f->stored = true;
 	}
 	if (fs_write(path, s->manifest.p, s->manifest.len, 0640, e) != 0)
 		return -1;
@@ -392,6 +449,12 @@ const struct state_change *
 state_last_change(const struct state *s)
 {
 	return &s->change;
+}
+
+const struct rendered *
+state_newest(const struct state *s)
+{
+	return s->now;
 }
 
 const struct rendered *
@@ -426,7 +489,7 @@ state_blob(const struct state *s, const char *sha256, size_t *ret_len)
 
 	for (k = 0; k < countof(all); k++) {
 		for (i = 0; all[k] != NULL && i < all[k]->files.len; i++) {
-			const struct rendered_file *f = &all[k]->files.at[i];
+			const struct rendered_file *f = all[k]->files.at[i];
 
 			if (strcmp(f->sha256, sha256) == 0) {
 				*ret_len = f->len;
@@ -445,7 +508,7 @@ state_files(const struct state *s, struct str *out)
 	str_addf(out, "{\"generation\":%llu,\"config\":\"%s\",\"files\":[",
 	    (unsigned long long)s->generation, state_config(s));
 	for (i = 0; s->now != NULL && i < s->now->files.len; i++) {
-		const struct rendered_file *f = &s->now->files.at[i];
+		struct rendered_file *f = s->now->files.at[i];
 
 		str_addf(out,
 		    "%s\n{\"path\":\"%s\",\"text\":", i == 0 ? "" : ",",

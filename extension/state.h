@@ -47,6 +47,8 @@ void state_learn(struct state *s, const char *config, uint64_t n);
 
 /* What an agent serves is this: the engine took it. */
 void state_confirm(struct state *s, const char *config);
+/* The one that should be in force; or NULL. */
+const struct rendered *state_newest(const struct state *s);
 /* The last one that an engine took, as far as is known; or NULL. */
 const struct rendered *state_good(const struct state *s);
 /*

@@ -43,7 +43,7 @@ measure(int services)
 		took[i] = (int64_t)clock_mono_us() - start;
 		must(r != NULL);
 		for (bytes = j = 0; j < r->files.len; j++)
-			bytes += r->files.at[j].len;
+			bytes += r->files.at[j]->len;
 		rendered_free(r);
 	}
 	qsort(took, ROUNDS, sizeof(took[0]), compare);

@@ -49,7 +49,7 @@ try_file(const char *text, size_t len)
 	r = render(f.config, &f.routing, &offline, &e);
 	must(r != NULL);
 	for (i = 0; i < r->files.len; i++) {
-		struct rendered_file *file = &r->files.at[i];
+		struct rendered_file *file = r->files.at[i];
 
 		if (strcmp(file->path, "nginx.conf") == 0 ||
 		    strcmp(file->path, "sites/default.conf") == 0)

@@ -38,12 +38,8 @@ only_what_differs_is_told(void **state)
 static void
 add(struct rendered *r, const char *path, const char *text)
 {
-	struct rendered_file *f = vec_add(&r->files);
-
-	f->path = xstrdup(path);
-	f->text = xstrdup(text);
-	f->len = strlen(text);
-	sha256_hex(text, f->len, f->sha256);
+	vec_push(&r->files,
+	    rendered_file_new(xstrdup(path), xstrdup(text), strlen(text)));
 }
 
 static void

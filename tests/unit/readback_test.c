@@ -48,7 +48,7 @@ tamper(struct rendered *r, const char *old, const char *new)
 	size_t i;
 
 	for (i = 0; i < r->files.len; i++) {
-		struct rendered_file *f = &r->files.at[i];
+		struct rendered_file *f = r->files.at[i];
 		char *at = strstr(f->text, old);
 		char *text;
 
@@ -187,12 +187,12 @@ a_missing_or_foreign_file_is_refused(void **state)
 
 		assert_non_null(r);
 		n = r->files.len;
-		path = r->files.at[i].path;
+		path = r->files.at[i]->path;
 		/* The cluster's own files hold no route. */
 		if (strstr(path, "nginx.conf") == NULL &&
 		    strstr(path, ".inc") == NULL &&
 		    strstr(path, "default.conf") == NULL) {
-			r->files.at[i].len = 0;
+			r->files.at[i]->len = 0;
 			assert_int_not_equal(
 			    readback_check(r, &f.routing, &e), 0);
 		}
@@ -201,8 +201,8 @@ a_missing_or_foreign_file_is_refused(void **state)
 	{
 		struct rendered *r = render(f.config, &f.routing, &offline, &e);
 
-		free(r->files.at[0].path);
-		r->files.at[0].path = xstrdup("sites/x.lua");
+		free(r->files.at[0]->path);
+		r->files.at[0]->path = xstrdup("sites/x.lua");
 		assert_int_not_equal(readback_check(r, &f.routing, &e), 0);
 		rendered_free(r);
 	}
@@ -220,7 +220,7 @@ a_file_cut_at_any_byte_is_refused(void **state)
 	(void)state;
 	assert_non_null(r);
 	for (i = 0; i < r->files.len; i++) {
-		struct rendered_file *file = &r->files.at[i];
+		struct rendered_file *file = r->files.at[i];
 		size_t len = file->len;
 
 		if (strstr(file->path, "sites/") == NULL ||

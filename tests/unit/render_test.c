@@ -44,9 +44,9 @@ file_with(const struct rendered *r, const char *text)
 	size_t i;
 
 	for (i = 0; i < r->files.len; i++)
-		if (strncmp(r->files.at[i].path, "sites/", 6) == 0 &&
-		    strstr(r->files.at[i].text, text) != NULL)
-			return &r->files.at[i];
+		if (strncmp(r->files.at[i]->path, "sites/", 6) == 0 &&
+		    strstr(r->files.at[i]->text, text) != NULL)
+			return r->files.at[i];
 	return NULL;
 }
 
@@ -105,8 +105,8 @@ the_same_routes_give_the_same_bytes(void **state)
 	assert_string_equal(r->config, s->config);
 	assert_int_equal(r->files.len, s->files.len);
 	for (i = 0; i < r->files.len; i++) {
-		assert_string_equal(r->files.at[i].path, s->files.at[i].path);
-		assert_string_equal(r->files.at[i].text, s->files.at[i].text);
+		assert_string_equal(r->files.at[i]->path, s->files.at[i]->path);
+		assert_string_equal(r->files.at[i]->text, s->files.at[i]->text);
 	}
 	rendered_free(r);
 	rendered_free(s);
@@ -129,9 +129,9 @@ a_change_touches_the_files_of_its_service_only(void **state)
 	s = must_render(&g, &offline);
 	assert_int_equal(r->files.len, s->files.len);
 	for (i = 0; i < r->files.len; i++) {
-		assert_string_equal(r->files.at[i].path, s->files.at[i].path);
+		assert_string_equal(r->files.at[i]->path, s->files.at[i]->path);
 		differ +=
-		    strcmp(r->files.at[i].sha256, s->files.at[i].sha256) != 0;
+		    strcmp(r->files.at[i]->sha256, s->files.at[i]->sha256) != 0;
 	}
 	assert_int_equal(differ, 1);
 	assert_string_not_equal(r->config, s->config);
@@ -174,7 +174,7 @@ live_files_include_what_the_agent_writes(void **state)
 	    routes_add(&f, a, "a.example", "/", TLS_TERMINATE), a, 1, 1, 1);
 	r = must_render(&f, &live);
 	for (i = 0; i < r->files.len; i++)
-		assert_null(strstr(r->files.at[i].text, "listen 1"));
+		assert_null(strstr(r->files.at[i]->text, "listen 1"));
 	assert_has(r, "nginx.conf", "include agent/main.conf;");
 	assert_has(r, "nginx.conf", "include agent/http.conf;");
 	assert_has(r, "nginx.conf", "include agent/listen_status.conf;");

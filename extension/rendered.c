@@ -1,0 +1,159 @@
+/* What was rendered, as files that configurations share: see render.h. */
+#include "render.h"
+
+#include <string.h>
+
+/* A line of the name: two blanks, a path, a newline and the hash. */
+enum { PATHS_MAX = 64 * 1024 * 1024 };
+
+/* The lines without the addresses behind routes. */
+static void
+name_structure(struct rendered_file *f)
+{
+	char *text _cleanup_free_ = xcalloc(1, f->len + 1);
+	const char *p = f->text, *end;
+	size_t len = 0;
+
+	for (; *p != '\0'; p = end + (*end == '\n')) {
+		const char *word = p + strspn(p, "\t ");
+
+		end = strchrnul(p, '\n');
+		/* "server ADDRESS ...;" but not "server {" */
+		if (strncmp(word, "server ", 7) == 0 && word[7] != '{')
+			continue;
+		memcpy(text + len, p, (size_t)(end - p));
+		len += (size_t)(end - p);
+	}
+	sha256_hex(text, len, f->structure);
+}
+
+struct rendered_file *
+rendered_file_new(char *path, char *text, size_t len)
+{
+	struct rendered_file *f = xcalloc(1, sizeof(*f));
+
+	f->path = path;
+	f->text = text;
+	f->len = len;
+	f->users = 1;
+	sha256_hex(text, len, f->sha256);
+	name_structure(f);
+	return f;
+}
+
+struct rendered_file *
+rendered_file_use(struct rendered_file *f)
+{
+	f->users++;
+	return f;
+}
+
+void
+rendered_file_drop(struct rendered_file *f)
+{
+	if (--f->users > 0)
+		return;
+	free(f->path);
+	free(f->text);
+	free(f);
+}
+
+void
+rendered_free(struct rendered *r)
+{
+	size_t i;
+
+	if (r == NULL)
+		return;
+	for (i = 0; i < r->files.len; i++)
+		rendered_file_drop(r->files.at[i]);
+	vec_fini(&r->files);
+	free(r->listen_http);
+	free(r->listen_https);
+	free(r->secrets);
+	free(r);
+}
+
+struct rendered *
+rendered_share(const struct rendered *r)
+{
+	struct rendered *new = xcalloc(1, sizeof(*new));
+	size_t i;
+
+	for (i = 0; i < r->files.len; i++)
+		vec_push(&new->files, rendered_file_use(r->files.at[i]));
+	new->listen_http = xstrdup(r->listen_http);
+	if (r->listen_https != NULL)
+		new->listen_https = xstrdup(r->listen_https);
+	memcpy(new->config, r->config, sizeof(new->config));
+	return new;
+}
+
+bool
+rendered_same_structure(const struct rendered *a, const struct rendered *b)
+{
+	size_t i;
+
+	if (a->files.len != b->files.len)
+		return false;
+	for (i = 0; i < a->files.len; i++) {
+		const struct rendered_file *x = a->files.at[i];
+		const struct rendered_file *y = b->files.at[i];
+
+		if (x != y &&
+		    (strcmp(x->path, y->path) != 0 ||
+			strcmp(x->structure, y->structure) != 0))
+			return false;
+	}
+	return true;
+}
+
+static int
+compare_files(const void *a, const void *b)
+{
+	const struct rendered_file *x = *(struct rendered_file *const *)a;
+	const struct rendered_file *y = *(struct rendered_file *const *)b;
+
+	return strcmp(x->path, y->path);
+}
+
+void
+rendered_sort(struct rendered *r)
+{
+	vec_sort(&r->files, compare_files);
+}
+
+const struct rendered_file *
+rendered_file(const struct rendered *r, const char *path)
+{
+	const struct rendered_file key = { .path = (char *)(uintptr_t)path };
+	const struct rendered_file *at = &key;
+	struct rendered_file *const *found = r->files.len == 0
+	    ? NULL
+	    : bsearch(&at, r->files.at, r->files.len, sizeof(r->files.at[0]),
+		  compare_files);
+
+	return found == NULL ? NULL : *found;
+}
+
+void
+rendered_name(struct rendered *r)
+{
+	STR_AUTO(all, PATHS_MAX);
+	size_t i;
+
+	for (i = 0; i < r->files.len; i++) {
+		const struct rendered_file *f = r->files.at[i];
+
+		str_addn(&all, f->sha256, SHA256_HEX_SIZE - 1);
+		str_addn(&all, "  ", 2);
+		str_add(&all, f->path);
+		str_addc(&all, '\n');
+	}
+	str_add(&all, r->listen_http);
+	str_addc(&all, '\n');
+	if (r->listen_https != NULL)
+		str_add(&all, r->listen_https);
+	must(!all.overflow);
+	sha256_hex(all.p, all.len, r->config);
+}
