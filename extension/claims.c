@@ -135,7 +135,7 @@ want_secrets(struct judge *j)
 	size_t i;
 
 	for (i = 0; i < countof(ids); i++) {
-		if (labels_secret(&j->a->labels, ids[i], &use))
+		if (accepted_secret(j->a, ids[i], &use))
 			secret_use_copy(&use, vec_add(&j->wanted->list));
 	}
 }
@@ -170,6 +170,7 @@ judge(struct judge *j)
 	narrow_grpc(j);
 	judge_network(j);
 	judge_hosts(j);
+	judge_in_force(j);
 	judge_secrets(j);
 	judge_redirects(j);
 	judge_vip(j);

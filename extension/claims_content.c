@@ -30,6 +30,42 @@ labels_secret(const struct labels *l, enum label_id id, struct secret_use *ret)
 	return ret->name != NULL;
 }
 
+bool
+accepted_secret(
+    const struct accepted *a, enum label_id id, struct secret_use *ret)
+{
+	return (a->in_force >> id & 1) != 0 &&
+	    labels_secret(&a->labels, id, ret);
+}
+
+/* What is of the host is its owner's word, what is of the route its owner's. */
+static void
+take_place(struct judge *j, const char *host)
+{
+	const struct labels *l = &j->a->labels;
+	size_t i;
+
+	if (map_get(&j->k->hosts, host) == NULL)
+		j->a->in_force |= 1ULL << LABEL_SSL_CERT;
+	for (i = 0; i < l->context_roots.len; i++)
+		if (claims_route(j->k, host, l->context_roots.at[i].text) ==
+		    NULL)
+			j->a->in_force |= 1ULL << LABEL_SSL_BACKEND_CA |
+			    1ULL << LABEL_BASIC_AUTH;
+}
+
+void
+judge_in_force(struct judge *j)
+{
+	const struct labels *l = &j->a->labels;
+	size_t i;
+
+	for (i = 0; i < l->hosts.len; i++)
+		take_place(j, l->hosts.at[i].text);
+	if (l->default_backend)
+		take_place(j, DEFAULT_HOST);
+}
+
 static const struct secret_fact *
 fact_of(const struct judge *j, const struct secret_use *use)
 {
@@ -134,7 +170,7 @@ judge_content(struct judge *j, enum label_id id)
 	struct secret_use use;
 	enum label_id at = id;
 
-	if (!labels_secret(&j->a->labels, id, &use))
+	if (!accepted_secret(j->a, id, &use))
 		return;
 	/* A key whose label did not parse is at fault itself. */
 	if (id == LABEL_SSL_CERT && use.key == NULL &&

@@ -37,6 +37,8 @@ void judge_network(struct judge *j);
 /* After judge_network(): same-network sharing asks for the network. */
 void judge_hosts(struct judge *j);
 void judge_secrets(struct judge *j);
+/* After judge_hosts(): which secrets would be in force. */
+void judge_in_force(struct judge *j);
 /*
  * claims_content.c: what is known of the contents.  A certificate that is not
  * good gives way to the last one that was, with a remark.

@@ -220,7 +220,7 @@ live_secrets_learn(struct live_secrets *s, const struct routing *r)
 		const struct secret_fact *f;
 
 		(void)map_set(&services, a->service->id, s);
-		if (!labels_secret(&a->labels, LABEL_SSL_CERT, &use))
+		if (!accepted_secret(a, LABEL_SSL_CERT, &use))
 			continue;
 		f = get_fact(s, &use);
 		if (f != NULL && f->state == SECRET_GOOD)

@@ -210,28 +210,38 @@ compare_texts(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static const enum label_id secret_labels[] = { LABEL_SSL_CERT,
+	LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+
+static void
+need_secret(struct routing *r, const struct claims *k,
+    const struct secret_use *use, struct map *seen)
+{
+	bool config = use->kind == SECRET_AUTHORITIES &&
+	    claims_is_config(k->model, use->name);
+
+	if (map_set(seen, use->name, r) == NULL) {
+		if (config)
+			vec_push(&r->configs, use->name);
+		else
+			vec_push(&r->secrets, use->name);
+	}
+	if (use->key != NULL && map_set(seen, use->key, r) == NULL)
+		vec_push(&r->secrets, use->key);
+}
+
 static void
 need_secrets(struct routing *r, const struct claims *k)
 {
 	struct map seen = { 0 };
+	struct secret_use use;
 	size_t i, n;
 
-	for (i = 0; i < r->accepted.len; i++) {
-		const struct labels *l = &r->accepted.at[i]->labels;
-		const char *names[] = { l->ssl_cert, l->ssl_key, l->basic_auth,
-			l->ssl_backend_ca };
-
-		for (n = 0; n < countof(names); n++) {
-			if (names[n] == NULL ||
-			    map_set(&seen, names[n], r) != NULL)
-				continue;
-			if (names[n] == l->ssl_backend_ca &&
-			    claims_is_config(k->model, names[n]))
-				vec_push(&r->configs, names[n]);
-			else
-				vec_push(&r->secrets, names[n]);
-		}
-	}
+	for (i = 0; i < r->accepted.len; i++)
+		for (n = 0; n < countof(secret_labels); n++)
+			if (accepted_secret(
+				r->accepted.at[i], secret_labels[n], &use))
+				need_secret(r, k, &use, &seen);
 	vec_sort(&r->secrets, compare_texts);
 	vec_sort(&r->configs, compare_texts);
 	map_fini(&seen);
@@ -260,15 +270,13 @@ compare_uses(const void *a, const void *b)
 static void
 take_uses(struct routing *r, const struct claims *k)
 {
-	static const enum label_id ids[] = { LABEL_SSL_CERT,
-		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
 	struct secret_use use;
 	size_t i, n;
 
 	for (i = 0; i < r->accepted.len; i++)
-		for (n = 0; n < countof(ids); n++)
-			if (labels_secret(
-				&r->accepted.at[i]->labels, ids[n], &use))
+		for (n = 0; n < countof(secret_labels); n++)
+			if (accepted_secret(
+				r->accepted.at[i], secret_labels[n], &use))
 				add_use(r, &use, true);
 	for (i = 0; i < k->wanted.list.len; i++)
 		add_use(r, &k->wanted.list.at[i], false);

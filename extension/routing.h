@@ -64,6 +64,12 @@ struct accepted {
 	 */
 	struct labels labels;
 	const struct network *network; /* borrowed; NULL: node addresses */
+	/*
+	 * Which of ssl_cert (with its key), ssl_backend_ca and basic_auth
+	 * decide anything: 1 << label.  Where the service joins an older one
+	 * in all places, that one's do; such a secret is not looked at.
+	 */
+	uint64_t in_force;
 	/* In the place of ssl_cert and ssl_key: the last good one serves on. */
 	bool last_good_certificate;
 	/* Every address it has, weight 1 each, before pools and shares. */
@@ -85,6 +91,9 @@ struct rejected {
  */
 bool
 labels_secret(const struct labels *l, enum label_id id, struct secret_use *ret);
+/* The same of a service, where it is in force. */
+bool accepted_secret(
+    const struct accepted *a, enum label_id id, struct secret_use *ret);
 
 struct routing_secret {
 	struct secret_use use; /* owned */

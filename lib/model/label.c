@@ -345,7 +345,8 @@ check_label(struct label_reader *r)
 		return label_check_redirects(r);
 	/* A limit that could not be kept is no limit: better not to route. */
 	if (l->ssl_passthrough &&
-	    (r->id == LABEL_BASIC_AUTH || r->id == LABEL_RATE_LIMIT))
+	    (r->id == LABEL_BASIC_AUTH || r->id == LABEL_RATE_LIMIT ||
+		r->id == LABEL_ALLOW || r->id == LABEL_DENY))
 		return needs(r,
 		    "requests are not seen in a passed-through "
 		    "connection: give ssl_cert instead of "
@@ -363,12 +364,35 @@ drop_text(struct label_reader *r, enum label_id id, char **text)
 	r->ret->has &= ~(1ULL << id);
 }
 
+/* What would have to look into a connection that is passed through. */
+static void
+remark_unseen(struct label_reader *r)
+{
+	static const enum label_id ids[] = { LABEL_STICKY_SESSION_COOKIE,
+		LABEL_CONNECT_TIMEOUT, LABEL_READ_TIMEOUT, LABEL_SEND_TIMEOUT,
+		LABEL_MAX_BODY_SIZE };
+	size_t i;
+
+	for (i = 0; i < countof(ids); i++) {
+		if (given(r, ids[i]))
+			label_reader_remark(r, REJECT_IGNORED, keys[ids[i]],
+			    "with ssl_passthrough no request is seen: this "
+			    "has no effect");
+	}
+	free(r->ret->sticky_session_cookie);
+	r->ret->sticky_session_cookie = NULL;
+	for (i = 0; i < countof(ids); i++)
+		r->ret->has &= ~(1ULL << ids[i]);
+}
+
 /* What is given and harmless but does nothing. */
 static void
 remark_ignored(struct label_reader *r)
 {
 	struct labels *l = r->ret;
 
+	if (l->ssl_passthrough)
+		remark_unseen(r);
 	if (l->ssl_passthrough && given(r, LABEL_SSL_CERT)) {
 		label_reader_remark(r, REJECT_IGNORED, keys[LABEL_SSL_CERT],
 		    "ssl_passthrough is set: TLS ends at the application, "

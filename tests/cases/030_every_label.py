@@ -18,7 +18,6 @@ ELSEWHERE = {
     "ssl_default_dh_param": "no client of ours asks for DHE",
     "ssl_default_dh_param_path": "no client of ours asks for DHE",
     "error_log": "of the agents: their logs",
-    "template_dir": "its files must be there when the INI is read",
 }
 
 

@@ -476,7 +476,10 @@ class Served:
     def serves(self):
         if not self.process.alive():
             raise SystemError("the engine ended:\n" + self.process.output())
-        socket.create_connection(("127.0.0.1", self.port), 1).close()
+        tls = any(route["tls"] != "none" for service
+                  in self.report["accepted"] for route in service["routes"])
+        for port in (self.port, self.port + 1) if tls else (self.port,):
+            socket.create_connection(("127.0.0.1", port), 1).close()
         return True
 
     def stop(self):
