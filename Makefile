@@ -42,6 +42,7 @@ unit_src = $(wildcard tests/unit/*_test.c)
 fuzz_src = $(wildcard tests/fuzz/*_fuzz.c)
 bench_src = $(wildcard tests/bench/*.c)
 poison_src = $(wildcard tests/poison/*.c)
+stepped_src = $(wildcard tests/nemesis/*.c)
 torture_src = $(wildcard tests/torture/*.c)
 all_src = $(lib_src) $(supervisor_src) $(extension_src) $(proxyctl_src) \
 	$(fake_src) $(unit_src) $(fuzz_src) $(bench_src) $(poison_src) \
@@ -63,6 +64,8 @@ bins = $(if $(wildcard supervisor/main.c),$(bin_supervisor)) \
 	$(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 bin_poisoned = $(BUILD)/poison/bulkhead-extension
 bin_poisoned_reader = $(BUILD)/poison/bulkhead-supervisor
+bins_stepped = $(patsubst %,$(BUILD)/stepped/bin/%,bulkhead-supervisor \
+	bulkhead-extension proxyctl)
 failmalloc = $(BUILD)/torture/failmalloc.so
 unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 archives = $(BUILD)/supervisor.a $(BUILD)/extension.a $(BUILD)/proxyctl.a \
@@ -134,6 +137,18 @@ $(failmalloc): tests/torture/failmalloc.c
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARN) -fPIC -shared \
 		-o $@ $<
 
+# The programs with a wall clock that jumps, for nemesis.
+stepped = $(Q)mkdir -p $(@D); $(CC) $(LDFLAGS_ALL) -o $@ \
+	-Wl,--export-dynamic-symbol=clock_gettime,--export-dynamic-symbol=time \
+	-Wl,--export-dynamic-symbol=gettimeofday \
+	-Wl,--export-dynamic-symbol=pthread_cond_timedwait \
+	$(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+$(BUILD)/stepped/bin/bulkhead-supervisor: $(call obj,$(supervisor_src))
+$(BUILD)/stepped/bin/bulkhead-extension: $(call obj,$(extension_src))
+$(BUILD)/stepped/bin/proxyctl: $(call obj,$(proxyctl_src))
+$(bins_stepped): $(call obj,$(stepped_src)) $(BUILD)/lib.a
+	$(stepped)
+
 .SECONDARY:
 
 # Flavours are separate trees: build/plain, build/asan, build/clang ...
@@ -146,7 +161,7 @@ asan = $(flavour) BUILD=build/asan OPT='-O1 -g' SANITIZE='$(ASAN)'
 clang = $(flavour) BUILD=build/clang CC=clang OPT=-O1
 
 .PHONY: build-tests deps deps-run deps-test deps-bench
-build-tests: $(bins) $(unit_bins) $(bin_poisoned) \
+build-tests: $(bins) $(unit_bins) $(bin_poisoned) $(bins_stepped) \
 	$(bin_poisoned_reader) $(failmalloc)
 
 deps: deps-test ## install the Debian packages that are missing
@@ -219,10 +234,10 @@ fuzz: deps-test fuzz-build ## each fuzz target for T seconds (T=30)
 
 .PHONY: nemesis
 nemesis: T = 60
-nemesis: deps-test ## kill, stop, fill, cut: T=600 SEED=1, under ASan
-	@$(asan) all
+nemesis: deps-test ## kill, stop, fill, cut: T=600 SEED=1 PUSH=0, under ASan
+	@$(asan) build-tests
 	BULKHEAD_BUILD=build/asan tests/nemesis/nemesis.py --seconds $(T) \
-		$(if $(SEED),--seed $(SEED))
+		$(if $(SEED),--seed $(SEED)) $(if $(filter 0,$(PUSH)),--poll)
 
 # ---- figures ----
 

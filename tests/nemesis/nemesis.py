@@ -2,12 +2,13 @@
 """Nemesis: the whole system, five clusters under load, while somebody kills,
 stops, fills, cuts and lies; then everything must be as the model says.
 
-usage: nemesis.py [--seconds T] [--seed S] [--keep FILE]
+usage: nemesis.py [--seconds T] [--seed S] [--poll] [--keep DIR]
 
 Rounds of faults and random changes of services; after each round all faults
 end and the system must converge.  Counted all the while: failed requests of
-services that nobody touches (0), and answers by a service that never had the
-host and path (0).  Exit 0: all held.
+services that nobody touches (0; those that a killed nginx worker had begun
+are told apart), and answers by a service that never had the host and path
+(0).  At the end the sweep (sweep.py).  Exit 0: all held.
 """
 
 import argparse
@@ -15,8 +16,6 @@ import json
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,10 +23,26 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 
+import procs  # noqa: E402
+
+# The programs whose wall clock can be set (clock.c), where they are built.
+STEPPED = os.path.join(procs.BUILD, "stepped", "bin")
+
+
+def stepped(name):
+    path = os.path.join(STEPPED, name)
+    return path if os.path.exists(path) else os.path.join(
+        procs.BUILD, "bin", name)
+
+
+procs.binary = stepped
+
 import bulkhead  # noqa: E402
 import engine  # noqa: E402
+import faults  # noqa: E402
+import forward  # noqa: E402
 import model  # noqa: E402
-import procs  # noqa: E402
+import sweep  # noqa: E402
 import witness  # noqa: E402
 
 CLUSTERS = ["c0", "c1", "c2", "c3", "c4"]
@@ -74,21 +89,28 @@ class Prober(threading.Thread):
                 self.misroutes.append((name, host, path, body["service"]))
 
 
+class Impatient(engine.FakeSwarm):
+    """Changes meet the faults too: they do not wait for those to end."""
+
+    def raw(self, method, target, body=None, timeout=3, headers=None):
+        return super().raw(method, target, body, min(timeout, 3), headers)
+
+
 class Nemesis:
-    def __init__(self, seed):
+    def __init__(self, seed, push):
         self.random = random.Random(seed)
-        self.fake = engine.FakeSwarm("--task-delay", "50ms",
-                                     "--restart-delay", "200ms",
-                                     "--seed", str(seed))
+        self.push = push
+        self.names = CLUSTERS
+        self.fake = Impatient("--task-delay", "50ms", "--restart-delay",
+                              "200ms", "--seed", str(seed), push=push)
+        self.front = None    # a forwarder before the fake's socket
         self.system = None
         self.number = 0
         self.services = {}   # those that change: name -> cluster
         self.claims = set()  # (cluster, host, root, service), ever
-        self.stopped = set()
-        self.full = None     # path of the file that fills the disk
         self.mounted = False
-        self.faults = {}
-        self.worst = 0.0
+        self.faults = faults.Faults(self)
+        self.took = []       # seconds to each convergence
         self.scene = ""
         self.changes = {}
 
@@ -103,12 +125,16 @@ class Nemesis:
             self.fake.create_network(network)
         folder = procs.TempDir("bh-nemesis-")
         if os.geteuid() == 0:
-            done = subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", "size=96m", "none",
-                 folder.path], capture_output=True, check=False)
-            self.mounted = done.returncode == 0
-        self.system = bulkhead.System(self.fake.socket, folder=folder.path)
+            self.mounted = faults.mount(folder.path, "96m")
+        self.faults.clock = faults.Clock(folder.path)
+        self.front = forward.Forward(
+            self.fake.socket, folder.join("docker.sock")).start()
+        self.system = bulkhead.System(
+            self.front.where, folder=folder.path,
+            watch=self.fake.control if self.push else "off")
         self.system.temp = folder
+        if self.mounted:
+            self.small_disks()
         for name in CLUSTERS:
             self.system.cluster(name, replicas=REPLICAS.get(name, 1))
             self.create("steady-" + name, name, "steady.%s.example" % name,
@@ -119,6 +145,13 @@ class Nemesis:
             for _ in range(3):
                 self.new_service(name)
         self.converge()
+
+    def small_disks(self):
+        for name in ("c0.0", "c1.0"):
+            path = os.path.join(self.system.run_dir, "proxies", name)
+            os.makedirs(path)
+            if faults.mount(path, "16m"):
+                self.faults.small[name] = path
 
     def create(self, name, cluster, hosts, path, network, replicas):
         labels = bulkhead.lb(hosts, service_cluster=cluster,
@@ -187,147 +220,34 @@ class Nemesis:
                 service_cluster=cluster, context_root=path))
         self.fake.update_service(name, edit)
 
-    # ---- faults ----
+    # ---- rounds ----
 
-    def processes(self):
-        """Kind to pids of all that belongs to the system."""
-        found = {}
-        for pid in os.listdir("/proc"):
-            if not pid.isdigit():
-                continue
-            try:
-                with open("/proc/%s/cmdline" % pid, "rb") as f:
-                    words = f.read().decode("latin-1").split("\0")
-                if not any(self.system.folder in w for w in words):
-                    continue
-            except OSError:
-                continue
-            base = os.path.basename(words[0])
-            if "agent" in words:
-                kind = "worker" if "--worker" in words else "keeper"
-            elif base == "bulkhead-extension":
-                kind = "extension"
-            elif base == "bulkhead-supervisor":
-                kind = ("supervisor" if self.system.process is not None
-                        and int(pid) == self.system.process.pid
-                        else "reader")
-            elif words[0].startswith("nginx: master") or base == "nginx":
-                # "nginx -t" of a check names a scratch folder.
-                kind = "check" if "-t" in words[0].split() or \
-                    "-t" in words else "master"
-            else:
-                continue
-            found.setdefault(kind, []).append(int(pid))
-        return found
-
-    def pick(self, kind):
-        pids = sorted(self.processes().get(kind, []))
-        return self.random.choice(pids) if pids else None
-
-    def hit(self, kind, number):
-        pid = self.pick(kind)
-        if pid is None:
-            return
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        if number == signal.SIGSTOP:
-            self.stopped.add(pid)
-
-    def go_on(self):
-        for pid in list(self.stopped):
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
-        self.stopped.clear()
+    def say(self, text, *arguments):
+        say(text, *arguments)
 
     def revive(self):
         if not self.system.process.alive():
             self.system.start(wait=False)
 
-    def engine_fault(self):
-        path = self.random.choice(
-            ["/tasks", "/services", "/networks", "/events", "/services*"])
-        mode = self.random.choice(
-            ["error", "cut", "empty", "hang", "drop", "noise", "html"])
-        # The third of the same lists is believed, as it should be.
-        count = self.random.randrange(1, 3 if mode == "empty" else 5)
-        say("%s on %s, %d times", mode, path, count)
-        self.fake.sim("POST", "/faults", {
-            "path": path, "mode": mode, "status": 500, "count": count})
-
-    def fill_disk(self):
-        if not self.mounted:
-            return
-        self.full = os.path.join(self.system.folder, "full")
-        with open(self.full, "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"\0" * 65536)
-            except OSError:
-                pass
-
-    def free_disk(self):
-        if self.full is not None:
-            os.unlink(self.full)
-            self.full = None
-
-    def deafen(self):
-        """The bus loses its name: nobody new can dial it."""
-        name = self.random.choice(CLUSTERS)
-        path = os.path.join(self.system.run_dir, "bus", name)
-        for entry in os.listdir(path):
-            os.unlink(os.path.join(path, entry))
-
-    def fault(self):
-        kinds = [
-            ("kill reader", lambda: self.hit("reader", signal.SIGKILL)),
-            ("kill extension", lambda: self.hit("extension", signal.SIGKILL)),
-            ("kill worker", lambda: self.hit("worker", signal.SIGKILL)),
-            ("kill keeper", lambda: self.hit("keeper", signal.SIGKILL)),
-            ("kill master", lambda: self.hit("master", signal.SIGKILL)),
-            ("kill supervisor", lambda: self.hit("supervisor",
-                                                 signal.SIGKILL)),
-            ("stop reader", lambda: self.hit("reader", signal.SIGSTOP)),
-            ("stop extension", lambda: self.hit("extension", signal.SIGSTOP)),
-            ("stop worker", lambda: self.hit("worker", signal.SIGSTOP)),
-            ("term extension", lambda: self.hit("extension",
-                                                signal.SIGTERM)),
-            ("engine", self.engine_fault),
-            ("engine", self.engine_fault),
-            ("cut events", lambda: self.fake.sim("POST", "/events/cut")),
-            ("pause events", lambda: self.fake.sim("POST", "/events/pause")),
-            ("deafen", self.deafen),
-            ("full disk", self.fill_disk),
-            ("nothing", lambda: None),
-        ]
-        name, action = self.random.choice(kinds)
-        say("%s", name)
-        self.faults[name] = self.faults.get(name, 0) + 1
-        action()
-
     def heal(self):
-        self.go_on()
-        self.free_disk()
-        self.fake.sim("DELETE", "/faults")
-        self.fake.sim("POST", "/events/resume")
+        self.faults.heal()
         self.revive()
 
     def round(self, until):
         while time.monotonic() < until:
-            self.fault()
+            self.faults.burst()
             for _ in range(self.random.choice([0, 1, 1, 3])):
                 try:
                     self.change()
-                except (AssertionError, OSError, KeyError) as error:
+                except (AssertionError, OSError, KeyError,
+                        ValueError) as error:
                     say("change: %s", str(error)[:100])  # a fault met it
             time.sleep(self.random.uniform(0.2, 1.2))
+            self.faults.free_disk()
             self.revive()
+            self.faults.go_on_in_time()
             if self.random.random() < 0.5:
-                self.go_on()
-            self.free_disk()
+                self.faults.go_on()
 
     # ---- what must be so ----
 
@@ -396,7 +316,7 @@ class Nemesis:
                 wrong = "%s: %s" % (type(error).__name__, error)
             if wrong is None:
                 took = time.monotonic() - began
-                self.worst = max(self.worst, took)
+                self.took.append(took)
                 say("converged after %.1f s: %s", took, self.scene)
                 return
             time.sleep(0.2)
@@ -405,9 +325,11 @@ class Nemesis:
 
     def tear_down(self, keep):
         if self.system is not None:
-            self.go_on()
-            self.free_disk()
+            self.faults.go_on()
+            self.faults.free_disk()
             if keep:
+                shutil.copytree(os.path.join(self.system.run_dir, "log"),
+                                keep, dirs_exist_ok=True)
                 shutil.copy(self.system.log, keep)
             try:
                 if self.system.process is not None \
@@ -415,39 +337,66 @@ class Nemesis:
                     self.system.process.stop(40)
             finally:
                 self.system.end_agents()
+                for path in self.faults.small.values():
+                    faults.unmount(path)
+                self.front.stop()
                 if self.mounted:
-                    subprocess.run(["umount", "-l", self.system.folder],
-                                   check=False)
+                    faults.unmount(self.system.folder)
                 self.system.temp.remove()
         self.fake.stop()
 
-    def sweep(self):
-        """What no log may have in it."""
-        with open(self.system.log, errors="replace") as f:
-            bad = [line.strip() for line in f
-                   if "Sanitizer" in line or "runtime error" in line
-                   or ": must(" in line or "assertion" in line.lower()]
-        return bad
 
+class Load:
+    """Witnesses of what nobody touches, on every proxy: one-shot ones, and
+    as many that keep their connection."""
 
-def run(seconds, seed, keep=None):
-    """A dict of what was counted; AssertionError where something broke."""
-    nemesis = Nemesis(seed)
-    watches = []
-    prober = None
-    try:
-        nemesis.set_up()
+    def __init__(self, system):
+        self.all = []
         for name in CLUSTERS:
             for index in range(REPLICAS.get(name, 1)):
-                def is_mine(body, name=name):
-                    try:
-                        return json.loads(body)["service"] == "steady-" + name
-                    except (ValueError, KeyError):
-                        return False
-                watches.append(witness.Witness(
-                    nemesis.system.clusters[name].where(index),
-                    host="steady.%s.example" % name, threads=1, rate=25.0,
-                    expect=is_mine).start())
+                for keep in (False, True):
+                    self.add(system, name, index, keep)
+
+    def add(self, system, name, index, keep):
+        def is_mine(body):
+            try:
+                return json.loads(body)["service"] == "steady-" + name
+            except (ValueError, KeyError):
+                return False
+        w = witness.Witness(
+            system.clusters[name].where(index), threads=1, rate=20.0,
+            host="steady.%s.example" % name, expect=is_mine, keepalive=keep)
+        w.proxy = "%s.%d" % (name, index)
+        self.all.append(w.start())
+
+    def stop(self):
+        for w in self.all:
+            w.stop()
+
+    def sort(self, hurt):
+        """(failures, connections of killed workers, kept ones that ended)"""
+        failed, cut, reset = [], [], []
+        for w in self.all:
+            for f in w.failures:
+                if f.status == 0 and any(
+                        proxy == w.proxy and 0 <= f.time - when < 1.0
+                        for when, proxy in hurt):
+                    cut.append(f)
+                elif f.status == 0 and w.keepalive:
+                    reset.append(f)
+                else:
+                    failed.append((w.proxy, w.keepalive, f))
+        return failed, cut, reset
+
+
+def run(seconds, seed, keep=None, push=True):
+    """A dict of what was counted; AssertionError where something broke."""
+    nemesis = Nemesis(seed, push)
+    load = prober = None
+    try:
+        nemesis.set_up()
+        before = sweep.descriptors(nemesis.faults)
+        load = Load(nemesis.system)
         prober = Prober(nemesis, seed)
         prober.start()
         end = time.monotonic() + seconds
@@ -457,51 +406,52 @@ def run(seconds, seed, keep=None):
             nemesis.heal()
             nemesis.converge()
             rounds += 1
-        bad = nemesis.sweep()
-        if bad:
-            raise AssertionError("log: " + "\n".join(bad[:5]))
+        load.stop()
+        sweep.check(nemesis.faults, before)
     finally:
-        for watch in watches:
-            watch.stop()
+        if load is not None:
+            load.stop()
         if prober is not None:
             prober.end.set()
             prober.join(10)
         nemesis.tear_down(keep)
-    failures = [f for w in watches for f in w.failures]
-    for watch in watches:
-        if watch.failures:
-            say("%s: %d failed, from %.3f to %.3f: %s", watch.host,
-                len(watch.failures), watch.failures[0].time,
-                watch.failures[-1].time, repr(watch.failures[0])[:150])
-    return {"seed": seed, "rounds": rounds,
-            "requests": sum(w.count for w in watches),
-            "failed": failures, "probes": prober.asked,
-            "misroutes": prober.misroutes, "worst_s": nemesis.worst,
-            "faults": nemesis.faults, "changes": nemesis.changes}
+    failed, cut, reset = load.sort(nemesis.faults.hurt)
+    took = sorted(nemesis.took[1:])
+    return {"seed": seed, "rounds": rounds, "push": push,
+            "requests": sum(w.count for w in load.all),
+            "failed": failed, "cut": cut, "reset": reset,
+            "probes": prober.asked, "misroutes": prober.misroutes,
+            "p50_s": took[len(took) // 2], "worst_s": took[-1],
+            "faults": nemesis.faults.counts, "changes": nemesis.changes}
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--keep", help="copy of the supervisor's log")
+    parser.add_argument("--poll", action="store_true", help="no Watch")
+    parser.add_argument("--keep", help="folder for copies of the logs")
     options = parser.parse_args()
     seed = options.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(3), "big")
     say("seed %d", seed)
-    done = run(options.seconds, seed, options.keep)
-    for failure in done["failed"][:10]:
-        say("failed at %.3f: %r", failure.time, failure)
+    done = run(options.seconds, seed, options.keep, not options.poll)
+    for proxy, kept, failure in done["failed"][:10]:
+        say("failed at %.3f: %s%s %r", failure.time, proxy,
+            ", kept" if kept else "", failure)
     for misroute in done["misroutes"][:10]:
         say("misroute: %r", misroute)
-    print("nemesis: seed %d, %d rounds, %d requests, %d failed, %d probes, "
-          "%d misroutes, converged after %.1f s at most; %s; %s" % (
-              seed, done["rounds"], done["requests"], len(done["failed"]),
-              done["probes"], len(done["misroutes"]), done["worst_s"],
-              ", ".join("%s %d" % f for f in sorted(done["faults"].items())),
-              ", ".join("%s %d" % f
-                        for f in sorted(done["changes"].items()))))
+    print("nemesis: seed %d, %s, %d rounds, %d requests, %d failed, %d cut "
+          "with their nginx worker, %d kept connections ended, %d probes, "
+          "%d misroutes, converged after p50 %.1f s, at most %.1f s; %s; %s"
+          % (seed, "push" if done["push"] else "polling", done["rounds"],
+             done["requests"], len(done["failed"]), len(done["cut"]),
+             len(done["reset"]), done["probes"], len(done["misroutes"]),
+             done["p50_s"], done["worst_s"],
+             ", ".join("%s %d" % f for f in sorted(done["faults"].items())),
+             ", ".join("%s %d" % f
+                       for f in sorted(done["changes"].items()))))
     return 1 if done["failed"] or done["misroutes"] else 0
 
 
