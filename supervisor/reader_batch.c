@@ -31,6 +31,7 @@ swarm_batch_fini(struct swarm_batch *b)
 	map_fini(&b->asked);
 	map_fini(&b->asked_tasks);
 	map_fini(&b->gone);
+	map_fini(&b->except);
 	map_fini(&b->updating);
 	model_free(b->in);
 	b->in = NULL;
@@ -178,4 +179,77 @@ swarm_batch_skipped(
     struct swarm_batch *b, const char *kind, const char *json, size_t len)
 {
 	add_bad(b, kind, json, len, "too large or nested too deeply");
+}
+
+/* ------------------------------------------------------------------ newer */
+
+void
+swarm_newer_clear(struct swarm_newer *n)
+{
+	map_fini(&n->ids);
+	memset(n, 0, sizeof(*n));
+}
+
+/* Odd ones, too: of a service by its ID, of others all of a kind. */
+static void
+drop_bad(struct swarm_batch *b, const struct swarm_newer *n)
+{
+	for (size_t i = b->in->bad.len; i > 0; i--) {
+		struct bad_object *o = &b->in->bad.at[i - 1];
+		bool drop = strcmp(o->kind, "service") == 0
+		    ? o->id != NULL && map_get(&n->ids, o->id) != NULL
+		    : strcmp(o->kind, "network") == 0 ? n->networks
+		    : strcmp(o->kind, "node") == 0    ? n->nodes
+		    : strcmp(o->kind, "secret") == 0  ? n->secrets
+						      : n->configs;
+
+		if (strcmp(o->kind, "task") == 0 || !drop)
+			continue;
+		bad_object_fini(o);
+		vec_remove(&b->in->bad, i - 1);
+	}
+}
+
+static void
+drop_objects(struct swarm_batch *b, const struct swarm_newer *n)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0;
+	     n->networks && (e = map_next(&b->in->networks, &i)) != NULL;)
+		(void)model_remove_network(b->in, e->key);
+	for (size_t i = 0;
+	     n->nodes && (e = map_next(&b->in->nodes, &i)) != NULL;)
+		(void)model_remove_node(b->in, e->key);
+	for (size_t i = 0;
+	     n->secrets && (e = map_next(&b->in->secrets, &i)) != NULL;)
+		(void)model_remove_secret(b->in, e->key);
+	for (size_t i = 0;
+	     n->configs && (e = map_next(&b->in->configs, &i)) != NULL;)
+		(void)model_remove_config(b->in, e->key);
+	b->networks &= !n->networks;
+	b->nodes &= !n->nodes;
+	b->secrets &= !n->secrets;
+	b->configs &= !n->configs;
+}
+
+void
+swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&n->ids, &i)) != NULL;) {
+		(void)map_set(&b->except, e->key, present);
+		(void)model_remove_service(b->in, e->key);
+	}
+	for (size_t i = 0; (e = map_next(&b->tasks, &i)) != NULL;) {
+		struct task *t = e->value;
+
+		if (map_get(&n->ids, t->service_id) == NULL)
+			continue;
+		(void)map_remove(&b->tasks, t->id);
+		task_free(t);
+	}
+	drop_bad(b, n);
+	drop_objects(b, n);
 }

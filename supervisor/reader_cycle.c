@@ -9,9 +9,8 @@
 #include "base/vec.h"
 #include "loop/http_client.h"
 
-/* More single ones than these are one list. */
-#define SINGLE_SERVICES 16
-#define SINGLE_TASKS 32
+/* So often the Engine is asked which service it is that is gone. */
+#define REFUSED_TIMES 3
 #define FILTER_MAX 65536
 
 enum look {
@@ -31,6 +30,7 @@ struct cycle {
 	VEC(struct cycle_call *) calls; /* under way */
 	bool starting;
 	bool refused; /* the tasks' list, for a service that is gone */
+	unsigned refusals;
 	bool failed;
 	struct error error;
 	cycle_done_fn *done;
@@ -70,24 +70,49 @@ cycle_wants_everything(struct cycle_wants *w)
 /* ---------------------------------------------------------------- answers */
 
 static void list_tasks(struct cycle *c, bool all);
+static void inspect(struct cycle *c, const char *id);
+
+static void
+fail(struct cycle *c, const struct error *e)
+{
+	if (c->failed)
+		return;
+	c->failed = true;
+	c->error = *e;
+	/* The others are of no use without it. */
+	for (size_t i = 0; i < c->calls.len; i++)
+		docker_call_cancel(c->calls.at[i]->call);
+}
 
 /*
  * The Engine refuses a list of several services' tasks for one that is gone.
- * The single looks have told which by now; a service whose tasks alone were
- * asked for has to be found by a whole list.
+ * The single looks have told which by now; where they have not, those whose
+ * tasks alone were asked for are looked at.
  */
 static void
 list_tasks_again(struct cycle *c)
 {
-	size_t before = c->batch.asked_tasks.len;
+	struct swarm_batch *b = &c->batch;
+	size_t before = b->asked_tasks.len;
 	struct map_entry *e;
+	struct error error;
 
 	c->refused = false;
-	for (size_t i = 0; (e = map_next(&c->batch.gone, &i)) != NULL;)
-		(void)map_remove(&c->batch.asked_tasks, e->key);
-	c->batch.all_tasks = c->batch.asked_tasks.len == before;
-	if (c->batch.asked_tasks.len > 0)
-		list_tasks(c, c->batch.all_tasks);
+	for (size_t i = 0; (e = map_next(&b->gone, &i)) != NULL;)
+		(void)map_remove(&b->asked_tasks, e->key);
+	if (b->asked_tasks.len == 0)
+		return;
+	if (b->asked_tasks.len < before) {
+		list_tasks(c, false);
+	} else if (++c->refusals < REFUSED_TIMES) {
+		c->refused = true;
+		for (size_t i = 0; (e = map_next(&b->asked_tasks, &i)) != NULL;)
+			inspect(c, e->key);
+	} else {
+		(void)error_set(&error, EAGAIN,
+		    "tasks are refused of services that are there");
+		fail(c, &error);
+	}
 }
 
 static void
@@ -118,13 +143,8 @@ end_call(struct cycle_call *x, const struct error *e)
 	}
 	free(x->id);
 	free(x);
-	if (e != NULL && !c->failed) {
-		c->failed = true;
-		c->error = *e;
-		/* The others are of no use without it. */
-		for (size_t i = 0; i < c->calls.len; i++)
-			docker_call_cancel(c->calls.at[i]->call);
-	}
+	if (e != NULL)
+		fail(c, e);
 	end(c);
 }
 
@@ -249,6 +269,7 @@ inspect(struct cycle *c, const char *id)
 	struct cycle_call *x = call_new(c, LOOK_SERVICE, id);
 	STR_AUTO(target, 1024);
 
+	(void)map_set(&c->batch.asked, id, c);
 	str_add(&target, "/services/");
 	http_add_escaped(&target, id, strlen(id));
 	x->call =
@@ -291,8 +312,7 @@ start_tasks(struct cycle *c, const struct cycle_wants *w)
 		(void)map_set(&c->batch.asked_tasks, e->key, c);
 	for (size_t i = 0; (e = map_next(&w->task_ids, &i)) != NULL;)
 		(void)map_set(&c->batch.asked_tasks, e->key, c);
-	c->batch.all_tasks = w->tasks || c->batch.all_services ||
-	    c->batch.asked_tasks.len > SINGLE_TASKS;
+	c->batch.all_tasks = w->tasks || w->services;
 	if (c->batch.all_tasks || c->batch.asked_tasks.len > 0)
 		list_tasks(c, c->batch.all_tasks);
 }
@@ -302,16 +322,13 @@ start_services(struct cycle *c, const struct cycle_wants *w)
 {
 	struct map_entry *e;
 
-	c->batch.all_services =
-	    w->services || w->service_ids.len > SINGLE_SERVICES;
+	c->batch.all_services = w->services;
 	if (c->batch.all_services) {
 		list(c, LOOK_SERVICES, "/services");
 		return;
 	}
-	for (size_t i = 0; (e = map_next(&w->service_ids, &i)) != NULL;) {
-		(void)map_set(&c->batch.asked, e->key, c);
+	for (size_t i = 0; (e = map_next(&w->service_ids, &i)) != NULL;)
 		inspect(c, e->key);
-	}
 }
 
 struct cycle *

@@ -115,7 +115,8 @@ is_missing(const struct weighing *w, const struct service *s)
 static bool
 is_lost(const struct weighing *w, const struct service *s)
 {
-	if (w->dirty != NULL && map_get(w->dirty, s->id) != NULL)
+	if ((w->dirty != NULL && map_get(w->dirty, s->id) != NULL) ||
+	    map_get(&w->b->except, s->id) != NULL)
 		return false;
 	return is_missing(w, s) || loses_network(w, s) || loses_tasks(w, s);
 }
@@ -139,6 +140,24 @@ tally_of(struct weighing *w, const struct service *s)
 	return t;
 }
 
+/* A look at a few services: whether they lose anything like too much. */
+static bool
+loses_few(const struct weighing *w)
+{
+	size_t lost = 0;
+	struct map_entry *e;
+
+	if (w->b->all_services || w->b->all_tasks || w->b->networks)
+		return false;
+	for (size_t i = 0; (e = map_next(&w->b->asked_tasks, &i)) != NULL;) {
+		const struct service *s =
+		    map_get(&w->s->model->services, e->key);
+
+		lost += s != NULL && is_lost(w, s);
+	}
+	return lost < ALL_BUT_FEW;
+}
+
 /* Puts what would be lost into 'ret'; true if that is too much. */
 static bool
 weigh(struct weighing *w, struct map *ret)
@@ -152,6 +171,10 @@ weigh(struct weighing *w, struct map *ret)
 
 		if (task_is_routable(t))
 			(void)map_set(&w->routable, t->service_id, t);
+	}
+	if (loses_few(w)) {
+		map_fini(&w->routable);
+		return false;
 	}
 	for (size_t i = 0;
 	     (e = map_next(&w->s->model->services, &i)) != NULL;) {

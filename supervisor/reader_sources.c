@@ -11,10 +11,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "reader_cycle.h"
+#include "reader_dirty.h"
 
 #define COALESCE_MS 3
-/* A service that changes on and on is looked at so often. */
-#define DAMP_MS 100
+/* Whole lists that are this fast take single services along. */
+#define FAST_MS 50
+/* Whole lists on a timer take at most one part in so many of the time. */
+#define RESYNC_SHARE 10
+#define POLL_SHARE 20
+/* And looks at what moves, where nobody pushes. */
+#define MOVING_SHARE 4
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 10000
 /* A socket of this machine costs nothing to try. */
@@ -48,6 +54,19 @@ static const char *const source_names[SOURCES] = {
 	[SOURCE_MISSED] = "missed",
 };
 
+/* A look under way. */
+struct slot {
+	struct sources *sources;
+	struct cycle *cycle;
+	struct cycle_wants looking;
+	uint64_t began_ms;
+	uint64_t took_ms; /* the last one that succeeded */
+	uint64_t pace_ms; /* what one takes, where not for once */
+	bool failed;	  /* the last one */
+	struct backoff backoff;
+	uint64_t not_before_ms;
+};
+
 struct sources {
 	uv_loop_t *loop;
 	struct docker_client *docker;
@@ -64,20 +83,19 @@ struct sources {
 	uv_timer_t reopen;
 	unsigned missed; /* in a row */
 
-	struct cycle *cycle;
-	uint64_t cycle_ms;	    /* when it began */
-	struct cycle_wants looking; /* what it looks at */
+	/*
+	 * Whole lists of services or tasks take long where there are many;
+	 * single services are looked at beside them.
+	 */
+	struct slot whole, single;
+	struct swarm_newer newer; /* looked at since the whole list began */
 	struct cycle_wants next;
-	struct map dirty;	/* service ID -> when it may be looked at */
-	struct map dirty_tasks; /* the same, for its tasks alone */
-	struct map looked;	/* service ID -> when it was looked at last */
-	struct backoff retry_backoff;
+	struct dirty dirty;
 	uv_timer_t start; /* the next cycle */
 
 	uv_timer_t poll;
-	bool pushed;		/* nobody polls */
-	uint64_t tasks_ms;	/* when all tasks were listed last */
-	uint64_t tasks_took_ms; /* and how long that took */
+	bool pushed;	   /* nobody polls */
+	uint64_t tasks_ms; /* when all tasks were listed last */
 	uv_timer_t resync;
 	uv_timer_t confirm;
 
@@ -129,57 +147,12 @@ set_connected(struct sources *s, const struct error *e, uint64_t retry_ms)
 
 /* ------------------------------------------------------------------ cycles */
 
-static uint64_t
-take_due_of(
-    struct sources *s, struct map *dirty, struct map *wanted, uint64_t now)
-{
-	uint64_t next = UINT64_MAX;
-	struct map_entry *e;
-
-	for (size_t i = 0; (e = map_next(dirty, &i)) != NULL;) {
-		uint64_t due = (uintptr_t)e->value;
-
-		if (due > now) {
-			next = due < next ? due : next;
-			continue;
-		}
-		(void)map_set(wanted, e->key, s);
-		(void)map_set(&s->looked, e->key, (void *)(uintptr_t)(now | 1));
-		(void)map_remove(dirty, e->key);
-	}
-	return next;
-}
-
-/* What events told and may be looked at now; gives when the next may. */
-static uint64_t
-take_due(struct sources *s, uint64_t now)
-{
-	uint64_t one = take_due_of(s, &s->dirty, &s->next.service_ids, now);
-	uint64_t two = take_due_of(s, &s->dirty_tasks, &s->next.task_ids, now);
-
-	return one < two ? one : two;
-}
-
-static void
-forget_looked(struct sources *s, uint64_t now)
-{
-	struct map_entry *e;
-
-	if (s->looked.len < 1000)
-		return;
-	for (size_t i = 0; (e = map_next(&s->looked, &i)) != NULL;) {
-		if ((uintptr_t)e->value + DAMP_MS < now)
-			(void)map_remove(&s->looked, e->key);
-	}
-}
-
 /* How soon to look at tasks again, and at whose. */
 static void plan_poll(struct sources *s);
 
 static void
-look_again(struct sources *s)
+look_again(struct sources *s, const struct cycle_wants *w)
 {
-	struct cycle_wants *w = &s->looking;
 	struct map_entry *e;
 
 	s->next.services |= w->services;
@@ -212,21 +185,32 @@ judge_events(struct sources *s, bool missed)
 }
 
 static void
-apply(struct sources *s, struct swarm_batch *batch)
+add_ids(struct map *to, const struct map *ids)
 {
-	struct swarm_changes changes;
-	bool whole = batch->all_services;
-	uint64_t now = clock_mono_ms();
 	struct map_entry *e;
 
+	for (size_t i = 0; (e = map_next(ids, &i)) != NULL;)
+		(void)map_set(to, e->key, to);
+}
+
+static void
+apply(struct sources *s, struct slot *slot, struct swarm_batch *batch)
+{
+	struct swarm_changes changes;
+	bool all_services = batch->all_services;
+	bool all_tasks = batch->all_tasks;
+	uint64_t now = clock_mono_ms();
+
 	/* What events told while the answers were on their way counts too. */
-	for (size_t i = 0; (e = map_next(&s->dirty, &i)) != NULL;)
-		(void)map_set(&s->looking.service_ids, e->key, s);
-	if (batch->all_tasks) {
-		s->tasks_ms = now;
-		s->tasks_took_ms = now - s->cycle_ms;
+	add_ids(&slot->looking.service_ids, &s->dirty.services);
+	add_ids(&slot->looking.service_ids, &s->next.service_ids);
+	if (slot == &s->whole) {
+		add_ids(&slot->looking.service_ids, &s->newer.ids);
+		swarm_batch_except(batch, &s->newer);
 	}
-	swarm_apply(s->swarm, batch, &s->looking.service_ids, now, &changes);
+	if (all_tasks)
+		s->tasks_ms = now;
+	swarm_apply(s->swarm, batch, &slot->looking.service_ids, now, &changes);
 	if (changes.confirm) {
 		log_warn("docker: a list lacks much of what is known; asking "
 			 "again before anything is removed");
@@ -234,41 +218,115 @@ apply(struct sources *s, struct swarm_batch *batch)
 			(void)uv_timer_start(
 			    &s->confirm, on_confirm, CONFIRM_MS, 0);
 	}
-	if (whole)
+	if (all_services)
 		judge_events(s, changes.missed);
 	s->handlers.on_changes(s->arg, &changes, clock_wall_us());
-	if (batch->all_tasks)
-		s->handlers.on_listed(s->arg, &changes, s->cycle_ms);
+	if (all_tasks)
+		s->handlers.on_listed(s->arg, &changes, slot->began_ms);
 	swarm_changes_fini(&changes);
+}
+
+/* One that stalled does not put off the next ones for long. */
+static void
+note_took(struct slot *slot, uint64_t took_ms)
+{
+	uint64_t most = slot->pace_ms * 2 + FAST_MS;
+
+	slot->took_ms = took_ms;
+	slot->pace_ms = took_ms < most ? took_ms : most;
 }
 
 static void
 on_cycle_done(void *arg, struct swarm_batch *batch, const struct error *e)
 {
-	struct sources *s = arg;
-	uint64_t delay = 0;
+	struct slot *slot = arg;
+	struct sources *s = slot->sources;
+	uint64_t delay = 0, now = clock_mono_ms();
 
-	s->cycle = NULL;
+	slot->cycle = NULL;
 	if (s->closing) {
 		maybe_free(s);
 		return;
 	}
+	slot->failed = e != NULL;
 	if (e != NULL) {
-		look_again(s);
-		delay = backoff_jitter(
-		    backoff_next(&s->retry_backoff, 0), random32());
+		look_again(s, &slot->looking);
+		delay =
+		    backoff_jitter(backoff_next(&slot->backoff, 0), random32());
+		slot->not_before_ms = now + delay;
 		set_connected(s, e, delay);
 	} else {
-		s->retry_backoff.next_ms = 0;
-		apply(s, batch);
-		if (s->listening)
+		slot->backoff.next_ms = 0;
+		slot->not_before_ms = 0;
+		note_took(slot, now - slot->began_ms);
+		apply(s, slot, batch);
+		if (s->listening && !s->whole.failed)
 			set_connected(s, NULL, 0);
 		plan_poll(s);
 	}
-	cycle_wants_fini(&s->looking);
-	if (cycle_wants_any(&s->next) || s->dirty.len > 0 ||
-	    s->dirty_tasks.len > 0)
+	if (slot == &s->whole)
+		swarm_newer_clear(&s->newer);
+	cycle_wants_fini(&slot->looking);
+	if (cycle_wants_any(&s->next) || dirty_any(&s->dirty))
 		start_soon(s, delay);
+}
+
+static void
+start_slot(struct sources *s, struct slot *slot, uint64_t now)
+{
+	slot->began_ms = now;
+	slot->cycle =
+	    cycle_start(s->docker, &slot->looking, on_cycle_done, slot);
+}
+
+/* Whole lists, and where they are fast or the first ones all else, too. */
+static void
+start_whole(struct sources *s, uint64_t now)
+{
+	struct cycle_wants *w = &s->whole.looking;
+	bool together = !s->swarm->complete || s->whole.took_ms <= FAST_MS;
+
+	if (together)
+		(void)dirty_take(&s->dirty, now, &s->next);
+	*w = s->next;
+	memset(&s->next, 0, sizeof(s->next));
+	if (!together) {
+		s->next.service_ids = w->service_ids;
+		s->next.task_ids = w->task_ids;
+		memset(&w->service_ids, 0, sizeof(w->service_ids));
+		memset(&w->task_ids, 0, sizeof(w->task_ids));
+	}
+	start_slot(s, &s->whole, now);
+}
+
+/* Everything but whole lists of services and tasks. */
+static void
+start_single(struct sources *s, uint64_t now)
+{
+	struct cycle_wants *w = &s->single.looking;
+	bool services = s->next.services, tasks = s->next.tasks;
+
+	*w = s->next;
+	w->services = w->tasks = false;
+	memset(&s->next, 0, sizeof(s->next));
+	s->next.services = services;
+	s->next.tasks = tasks;
+	if (s->whole.cycle != NULL) {
+		add_ids(&s->newer.ids, &w->service_ids);
+		add_ids(&s->newer.ids, &w->task_ids);
+		s->newer.networks |= w->networks;
+		s->newer.nodes |= w->nodes;
+		s->newer.secrets |= w->secrets;
+		s->newer.configs |= w->configs;
+	}
+	start_slot(s, &s->single, now);
+}
+
+static bool
+wants_single(const struct cycle_wants *w)
+{
+	return w->networks || w->nodes || w->secrets || w->configs ||
+	    w->manager || w->service_ids.len > 0 || w->task_ids.len > 0;
 }
 
 static void
@@ -277,25 +335,33 @@ on_start(uv_timer_t *timer)
 	struct sources *s = container_of(timer, struct sources, start);
 	uint64_t now = clock_mono_ms(), due;
 
-	if (s->closing || s->cycle != NULL)
+	if (s->closing || s->single.cycle != NULL)
 		return;
-	due = take_due(s, now);
-	forget_looked(s, now);
-	if (!cycle_wants_any(&s->next)) {
-		if (due != UINT64_MAX)
-			start_soon(s, due - now);
+	if ((s->next.services || s->next.tasks) && s->whole.cycle == NULL) {
+		if (now < s->whole.not_before_ms)
+			start_soon(s, s->whole.not_before_ms - now);
+		else
+			start_whole(s, now);
+	}
+	if (!s->swarm->complete)
+		return;
+	if (now < s->single.not_before_ms) {
+		start_soon(s, s->single.not_before_ms - now);
 		return;
 	}
-	s->looking = s->next;
-	memset(&s->next, 0, sizeof(s->next));
-	s->cycle_ms = now;
-	s->cycle = cycle_start(s->docker, &s->looking, on_cycle_done, s);
+	due = dirty_take(&s->dirty, now, &s->next);
+	if (wants_single(&s->next))
+		start_single(s, now);
+	else if (due != UINT64_MAX)
+		start_soon(s, due > now ? due - now : 0);
 }
 
 static void
 start_soon(struct sources *s, uint64_t ms)
 {
-	if (s->closing || s->cycle != NULL)
+	/* The end of what is under way starts the next. */
+	if (s->closing || s->single.cycle != NULL ||
+	    (s->whole.cycle != NULL && !s->swarm->complete))
 		return;
 	if (uv_is_active((uv_handle_t *)&s->start) &&
 	    uv_timer_get_due_in(&s->start) <= ms)
@@ -304,6 +370,24 @@ start_soon(struct sources *s, uint64_t ms)
 }
 
 /* ------------------------------------------------------------------ timers */
+
+/* Whole lists are polled so often: a large Swarm's are expensive. */
+static uint64_t
+poll_period(const struct sources *s)
+{
+	uint64_t least = s->whole.pace_ms * POLL_SHARE;
+
+	return least > s->poll_ms ? least : s->poll_ms;
+}
+
+/* Whether single looks at so many services cost more than a whole list. */
+static bool
+whole_is_cheaper(const struct sources *s, size_t services)
+{
+	return services > DIRTY_TASKS / 2 &&
+	    s->whole.took_ms <=
+	    services / DIRTY_TASKS * s->single.took_ms + FAST_MS;
+}
 
 static void
 on_poll(uv_timer_t *timer)
@@ -317,12 +401,15 @@ on_poll(uv_timer_t *timer)
 		return;
 	s->counts[SOURCE_POLL]++;
 	(void)swarm_moving(s->swarm, now, s->poll_ms, &moving);
-	if (now - s->tasks_ms + 20 >= s->poll_ms)
+	if (now - s->tasks_ms + 20 >= poll_period(s) ||
+	    whole_is_cheaper(s, moving.len))
 		s->next.tasks = true;
-	for (size_t i = 0; (e = map_next(&moving, &i)) != NULL;)
-		(void)map_set(&s->next.task_ids, e->key, s);
+	/* What was not looked at since the last time waits already. */
+	else if (s->dirty.tasks.len == 0)
+		for (size_t i = 0; (e = map_next(&moving, &i)) != NULL;)
+			(void)dirty_tasks(&s->dirty, e->key, now);
 	map_fini(&moving);
-	if (cycle_wants_any(&s->next))
+	if (cycle_wants_any(&s->next) || dirty_any(&s->dirty))
 		start_soon(s, 0);
 	else
 		plan_poll(s);
@@ -332,23 +419,24 @@ static void
 plan_poll(struct sources *s)
 {
 	struct map moving = { 0 };
-	uint64_t now = clock_mono_ms(), in;
-	uint64_t all = s->tasks_ms + s->poll_ms;
+	uint64_t now = clock_mono_ms(), in, least;
+	uint64_t all = s->tasks_ms + poll_period(s);
 
-	if (s->pushed)
+	if (s->pushed || s->closing)
 		return;
 	in = swarm_moving(s->swarm, now, s->poll_ms, &moving);
 	all = all > now ? all - now : 1;
-	/* Many at once cost a whole list: no more than a quarter of the time.
-	 */
-	if (moving.len > 32 && in < s->tasks_took_ms * 4)
-		in = s->tasks_took_ms * 4;
+	if (whole_is_cheaper(s, moving.len))
+		least = s->whole.pace_ms;
+	else
+		least = s->single.pace_ms * (1 + moving.len / DIRTY_TASKS);
+	if (in < least * MOVING_SHARE)
+		in = least * MOVING_SHARE;
 	map_fini(&moving);
 	if (all < in)
 		in = all;
-	if (!s->closing)
-		(void)uv_timer_start(
-		    &s->poll, on_poll, backoff_jitter(in, random32()), 0);
+	(void)uv_timer_start(
+	    &s->poll, on_poll, backoff_jitter(in, random32()), 0);
 }
 
 void
@@ -356,6 +444,7 @@ sources_resync(struct sources *s)
 {
 	s->counts[SOURCE_RESYNC]++;
 	cycle_wants_everything(&s->next);
+	s->whole.not_before_ms = 0;
 	start_soon(s, 0);
 }
 
@@ -363,11 +452,14 @@ static void
 on_resync(uv_timer_t *timer)
 {
 	struct sources *s = container_of(timer, struct sources, resync);
+	uint64_t in = s->whole.pace_ms * RESYNC_SHARE;
 
 	if (s->closing)
 		return;
+	if (in < s->resync_ms)
+		in = s->resync_ms;
 	(void)uv_timer_start(
-	    timer, on_resync, backoff_jitter(s->resync_ms, random32()), 0);
+	    timer, on_resync, backoff_jitter(in, random32()), 0);
 	sources_resync(s);
 }
 
@@ -384,40 +476,37 @@ on_confirm(uv_timer_t *timer)
 
 /* ------------------------------------------------------------------ events */
 
-static void
-mark(struct sources *s, struct map *dirty, const char *service_id)
-{
-	uint64_t now = clock_mono_ms();
-	uint64_t last = (uintptr_t)map_get(&s->looked, service_id);
-	uint64_t due = last != 0 && last + DAMP_MS > now ? last + DAMP_MS : now;
-
-	if (map_get(dirty, service_id) == NULL)
-		(void)map_set(dirty, service_id, (void *)(uintptr_t)(due | 1));
-	start_soon(s, due > now ? due - now : COALESCE_MS);
-}
-
 void
 sources_dirty(struct sources *s, const char *service_id)
 {
-	mark(s, &s->dirty, service_id);
+	uint64_t in = dirty_service(&s->dirty, service_id, clock_mono_ms());
+
+	start_soon(s, in > 0 ? in : COALESCE_MS);
 }
 
 void
 sources_tasks_dirty(struct sources *s, const char *service_id)
 {
-	/* Looked at whole, its tasks come along. */
-	if (map_get(&s->dirty, service_id) == NULL)
-		mark(s, &s->dirty_tasks, service_id);
+	uint64_t in = dirty_tasks(&s->dirty, service_id, clock_mono_ms());
+
+	start_soon(s, in > 0 ? in : COALESCE_MS);
+}
+
+static bool
+looks_at(const struct slot *slot, const char *service_id)
+{
+	return slot->cycle != NULL &&
+	    (slot->looking.services ||
+		map_get(&slot->looking.service_ids, service_id) != NULL);
 }
 
 bool
 sources_awaits(const struct sources *s, const char *service_id)
 {
-	return s->next.services || map_get(&s->dirty, service_id) != NULL ||
+	return s->next.services ||
+	    map_get(&s->dirty.services, service_id) != NULL ||
 	    map_get(&s->next.service_ids, service_id) != NULL ||
-	    (s->cycle != NULL &&
-		(s->looking.services ||
-		    map_get(&s->looking.service_ids, service_id) != NULL));
+	    looks_at(&s->whole, service_id) || looks_at(&s->single, service_id);
 }
 
 void
@@ -428,7 +517,7 @@ sources_pushed(struct sources *s, bool pushed)
 		return;
 	if (pushed)
 		(void)uv_timer_stop(&s->poll);
-	else if (s->swarm->complete && s->cycle == NULL)
+	else if (s->swarm->complete)
 		plan_poll(s);
 }
 
@@ -534,9 +623,10 @@ sources_new(uv_loop_t *loop, struct docker_client *docker, struct swarm *swarm,
 	s->arg = arg;
 	s->poll_ms = c->docker.poll_interval_ms;
 	s->resync_ms = c->docker.resync_interval_ms;
-	s->retry_backoff =
+	s->reopen_backoff =
 	    (struct backoff)BACKOFF_INIT(RETRY_MIN_MS, max, max * 2);
-	s->reopen_backoff = s->retry_backoff;
+	s->whole.backoff = s->single.backoff = s->reopen_backoff;
+	s->whole.sources = s->single.sources = s;
 	s->limit = (struct log_limit)LOG_LIMIT_INIT(3, 10000);
 	(void)error_set(&s->error, ENOTCONN, "not connected yet");
 	must(uv_timer_init(loop, &s->start) == 0);
@@ -578,13 +668,14 @@ sources_events_json(const struct sources *s, uint64_t watch, struct str *out)
 static void
 maybe_free(struct sources *s)
 {
-	if (s->open_handles > 0 || s->events != NULL || s->cycle != NULL)
+	if (s->open_handles > 0 || s->events != NULL ||
+	    s->whole.cycle != NULL || s->single.cycle != NULL)
 		return;
 	cycle_wants_fini(&s->next);
-	cycle_wants_fini(&s->looking);
-	map_fini(&s->dirty);
-	map_fini(&s->dirty_tasks);
-	map_fini(&s->looked);
+	cycle_wants_fini(&s->whole.looking);
+	cycle_wants_fini(&s->single.looking);
+	swarm_newer_clear(&s->newer);
+	dirty_fini(&s->dirty);
 	if (s->closed != NULL)
 		s->closed(s->closed_arg);
 	free(s);

@@ -1,7 +1,13 @@
 /*
  * Where the reader looks: the Engine's event stream, whole lists, single
- * objects, and the tasks, which no event tells.  One look ("cycle") at a
- * time; what turns up meanwhile is for the next one.
+ * objects, and the tasks, which no event tells.  One look ("cycle") at whole
+ * lists of services and tasks at a time, and beside it one at single services;
+ * what turns up meanwhile is for the next one.  What the second finds while
+ * the first is under way is newer and stays.
+ *
+ * Whole lists of a large Swarm take seconds.  On their timers they take at
+ * most a tenth of the time (resync) and a twentieth (polling), whatever the
+ * intervals say; in between only services in motion are polled.
  *
  * The event stream is opened first, then everything is listed.  SwarmKit's
  * Watch (reader_push.h) is one more that says what is dirty.

@@ -242,6 +242,7 @@ find_missing(struct applying *a, const struct map *seen, struct ids *ret)
 	for (size_t i = 0;
 	     (e = map_next(&a->s->model->services, &i)) != NULL;) {
 		if (map_get(seen, e->key) == NULL &&
+		    map_get(&a->b->except, e->key) == NULL &&
 		    !is_bad(a->b->in, "service", e->key))
 			vec_push(&ret->list, e->key);
 	}
@@ -386,7 +387,7 @@ states_differ(const struct service *was, const struct service *now)
 static bool
 asked_for(const struct applying *a, const char *id)
 {
-	if (map_get(&a->held, id) != NULL)
+	if (map_get(&a->held, id) != NULL || map_get(&a->b->except, id) != NULL)
 		return false;
 	return a->b->all_tasks || map_get(&a->b->asked_tasks, id) != NULL;
 }
@@ -466,18 +467,20 @@ static void
 take_tasks(struct applying *a)
 {
 	struct map holders = { 0 };
+	const struct map *which;
 	struct map_entry *e;
 
 	if (!a->b->all_tasks && a->b->asked_tasks.len == 0)
 		return;
 	sort_into_services(a, &holders);
-	for (size_t i = 0;
-	     (e = map_next(&a->s->model->services, &i)) != NULL;) {
+	which = a->b->all_tasks ? &a->s->model->services : &a->b->asked_tasks;
+	for (size_t i = 0; (e = map_next(which, &i)) != NULL;) {
 		struct service none = { 0 };
 		struct service *now = map_get(&holders, e->key);
+		struct service *s = map_get(&a->s->model->services, e->key);
 
-		if (asked_for(a, e->key))
-			take_tasks_of(a, e->value, now == NULL ? &none : now);
+		if (s != NULL && asked_for(a, e->key))
+			take_tasks_of(a, s, now == NULL ? &none : now);
 	}
 	for (size_t i = 0; (e = map_next(&holders, &i)) != NULL;)
 		free(e->value);
@@ -569,11 +572,12 @@ is_judged(const struct applying *a, const struct bad_object *o)
 {
 	const struct swarm_batch *b = a->b;
 
-	if (strcmp(o->kind, "service") == 0)
-		return b->all_services ||
-		    (o->id != NULL &&
-			(map_get(&b->asked, o->id) != NULL ||
-			    map_get(&b->gone, o->id) != NULL));
+	if (strcmp(o->kind, "service") == 0) {
+		if (o->id == NULL || map_get(&b->except, o->id) != NULL)
+			return o->id == NULL && b->all_services;
+		return b->all_services || map_get(&b->asked, o->id) != NULL ||
+		    map_get(&b->gone, o->id) != NULL;
+	}
 	if (strcmp(o->kind, "task") == 0)
 		/* Whose it is cannot be known: each look tells anew. */
 		return b->all_tasks || b->asked_tasks.len > 0;

@@ -55,6 +55,7 @@ struct swarm_batch {
 	struct map asked;	/* service IDs asked one by one */
 	struct map asked_tasks; /* service IDs whose tasks were asked */
 	struct map gone;	/* service IDs that a 404 or event removed */
+	struct map except;	/* service IDs that were looked at since */
 	struct model *in;	/* owned; services, networks ..., bad */
 	struct map tasks;	/* ID -> struct task *, owned */
 	struct map updating;	/* IDs of services with an update under way */
@@ -72,6 +73,17 @@ void swarm_batch_config(struct swarm_batch *b, const char *json, size_t len);
 /* One that was too large to be handed over whole. */
 void swarm_batch_skipped(
     struct swarm_batch *b, const char *kind, const char *json, size_t len);
+
+/*
+ * What was looked at while this whole list was on its way is known better: the
+ * services 'ids', and the lists of other objects that are set.
+ */
+struct swarm_newer {
+	struct map ids;
+	bool networks, nodes, secrets, configs;
+};
+void swarm_newer_clear(struct swarm_newer *n);
+void swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n);
 
 struct swarm_changes {
 	VEC(char *) services; /* IDs, new or changed; owned */

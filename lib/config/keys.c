@@ -110,11 +110,13 @@ static const struct config_key daemon_keys[] = {
 	    " docker/swarm/control.sock), off (tasks are polled), or the path"
 	    " of the control socket."),
 	TIME("docker", "poll_interval", D(docker.poll_interval_ms), "3s", 100,
-	    HOUR, "How often tasks are listed where the push stream is not."),
+	    HOUR,
+	    "How often tasks are listed where the push stream is not; less"
+	    " often where that takes more than a twentieth of it."),
 	TIME("docker", "resync_interval", D(docker.resync_interval_ms), "10s",
 	    SEC, HOUR,
 	    "How often everything is listed again, whatever the streams"
-	    " said."),
+	    " said; less often where that takes more than a tenth of it."),
 	TEXT("supervisor", "run_dir", D(supervisor.run_dir), "/run/bulkhead",
 	    config_check_path,
 	    "Folder of sockets, state and accepted configuration. At most 60"

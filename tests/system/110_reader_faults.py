@@ -171,6 +171,35 @@ def removals_that_events_told_need_no_second_look():
 
 
 @tap.test
+def single_looks_do_not_wait_for_a_slow_whole_list():
+    slow = 6.0
+    fault(path="/services", mode="slow", delay_ms=int(slow * 1000))
+    wait_requests("/services", 1, "a slow list")
+    before, mark = requests("/services"), blue.mark()
+    for number in range(3):
+        begun = time.monotonic()
+        change("beside-%d.example" % number)
+        took = time.monotonic() - begun
+        tap.ok(took < slow / 4, "changed after %.1f s" % took)
+        begun = time.monotonic()
+        fake.create_service("quick%d" % number, networks=["front"], labels={
+            LB + "hosts": "quick%d.example" % number, LB + "port": "8080"})
+        blue.wait(lambda n=number: blue.running("quick%d" % n),
+                  what="a new one that runs")
+        took = time.monotonic() - begun
+        tap.ok(took < slow / 2, "a new one after %.1f s" % took)
+    tap.equal(requests("/services"), before, "other whole lists")
+    heal()
+    # The slow list, and one after it.
+    wait_requests("/services", 2, "later lists")
+    for message in blue.since(mark):
+        tap.ok(message["type"] != "remove", "a removal")
+    for number in range(3):
+        fake.remove_service("quick%d" % number)
+    blue.wait(all_there, what="only the first ones")
+
+
+@tap.test
 def lost_events_are_made_up_for_by_lists():
     fake.sim("POST", "/events/pause")
     change("paused.example")

@@ -508,6 +508,49 @@ changes_that_no_event_told_are_noticed(void **state)
 	assert_true(f->changes.missed);
 }
 
+static void
+what_was_looked_at_since_a_list_began_is_newer(void **state)
+{
+	struct fixture *f = *state;
+	struct swarm_newer newer = { 0 };
+
+	labelled(f, "changed", 1);
+	labelled(f, "removed", 1);
+	labelled(f, "other", 1);
+	task(f, "t1", "changed", 1, "running", "running");
+	apply_lists(f);
+	/* Single looks: a new one, a changed one, one that is gone. */
+	labelled(f, "new", 5);
+	service(f, "changed", 6, "\"com.docker.lb.port\":\"81\"", "");
+	task(f, "t2", "changed", 7, "running", "running");
+	(void)map_set(&f->batch.asked_tasks, "changed", f);
+	(void)map_set(&f->batch.gone, "removed", f);
+	apply(f);
+	/* And the list, of before all that. */
+	(void)map_set(&newer.ids, "new", f);
+	(void)map_set(&newer.ids, "changed", f);
+	(void)map_set(&newer.ids, "removed", f);
+	labelled(f, "changed", 1);
+	labelled(f, "removed", 1);
+	labelled(f, "other", 2);
+	task(f, "t1", "changed", 1, "running", "running");
+	swarm_batch_except(&f->batch, &newer);
+	apply_lists(f);
+	swarm_newer_clear(&newer);
+	assert_int_equal(f->changes.services.len, 0);
+	assert_int_equal(f->changes.removed.len, 0);
+	assert_non_null(map_get(&f->swarm.model->services, "new"));
+	assert_null(map_get(&f->swarm.model->services, "removed"));
+	assert_int_equal(tasks_of(f, "changed"), 1);
+	/* The next list is believed again. */
+	labelled(f, "changed", 6);
+	labelled(f, "other", 2);
+	task(f, "t2", "changed", 7, "running", "running");
+	(void)map_set(&f->dirty, "new", f);
+	apply_lists(f);
+	assert_null(map_get(&f->swarm.model->services, "new"));
+}
+
 int
 main(void)
 {
@@ -528,6 +571,7 @@ main(void)
 		T(lists_replace_networks_and_keep_odd_ones),
 		T(polling_is_quick_while_something_moves_and_slows_down),
 		T(changes_that_no_event_told_are_noticed),
+		T(what_was_looked_at_since_a_list_began_is_newer),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
