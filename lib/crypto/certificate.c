@@ -6,6 +6,7 @@
 #include "crypto/certificate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,15 @@ struct chain {
 	gnutls_x509_crt_t *at;
 	unsigned n;
 };
+
+/* The text of a failure; no memory is not the certificate's fault. */
+static const char *
+fault(int rc)
+{
+	if (rc == GNUTLS_E_MEMORY_ERROR)
+		oom();
+	return gnutls_strerror(rc);
+}
 
 static gnutls_datum_t
 datum(const char *p, size_t len)
@@ -44,6 +54,34 @@ has(const char *text, size_t len, const char *what)
 	return memmem(text, len, what, strlen(what)) != NULL;
 }
 
+/*
+ * Whether every block that begins also ends, as OpenSSL wants it: GnuTLS
+ * takes a text that was cut in its last line.
+ */
+static bool
+is_whole(const char *pem, size_t len)
+{
+	static const char begin[] = "-----BEGIN ", dashes[] = "-----";
+	const char *end = pem + len, *p = pem, *name, *rest;
+	char last[80];
+	int n;
+
+	while (
+	    (p = memmem(p, (size_t)(end - p), begin, strlen(begin))) != NULL) {
+		name = p + strlen(begin);
+		rest =
+		    memmem(name, (size_t)(end - name), dashes, strlen(dashes));
+		if (rest == NULL || rest - name > 40)
+			return false;
+		n = snprintf(last, sizeof(last), "-----END %.*s-----",
+		    (int)(rest - name), name);
+		p = memmem(rest, (size_t)(end - rest), last, (size_t)n);
+		if (p == NULL)
+			return false;
+	}
+	return true;
+}
+
 static int
 read_chain(const char *pem, size_t len, struct chain *ret, struct error *e)
 {
@@ -58,12 +96,15 @@ read_chain(const char *pem, size_t len, struct chain *ret, struct error *e)
 		    has(pem, len, "PRIVATE KEY-----")
 			? "there is a key in it and no certificate"
 			: "there is no PEM certificate in it");
+	if (!is_whole(pem, len))
+		return error_set(
+		    e, EINVAL, "it is cut off: a block in it has no end");
 	rc = gnutls_x509_crt_list_import2(
 	    &ret->at, &ret->n, &d, GNUTLS_X509_FMT_PEM, 0);
 	if (rc < 0) {
 		*ret = (struct chain){ 0 };
 		return error_set(e, EINVAL,
-		    "a certificate in it is damaged (%s)", gnutls_strerror(rc));
+		    "a certificate in it is damaged (%s)", fault(rc));
 	}
 	return 0;
 }
@@ -114,6 +155,9 @@ read_key(
 		return error_set(e, EINVAL, "it is empty");
 	if (!has(pem, len, "PRIVATE KEY-----"))
 		return error_set(e, EINVAL, "there is no PEM key in it");
+	if (!is_whole(pem, len))
+		return error_set(
+		    e, EINVAL, "it is cut off: a block in it has no end");
 	if (has(pem, len, "-----BEGIN ENCRYPTED PRIVATE KEY-----") ||
 	    has(pem, len, "Proc-Type: 4,ENCRYPTED"))
 		return error_set(e, EINVAL,
@@ -123,7 +167,7 @@ read_key(
 	    key, &d, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN);
 	if (rc < 0)
 		return error_set(
-		    e, EINVAL, "the key is damaged (%s)", gnutls_strerror(rc));
+		    e, EINVAL, "the key is damaged (%s)", fault(rc));
 	return 0;
 }
 
@@ -133,12 +177,15 @@ check_match(gnutls_x509_crt_t c, gnutls_x509_privkey_t key, struct error *e)
 {
 	unsigned char of_cert[64], of_key[64];
 	size_t cert_len = sizeof(of_cert), key_len = sizeof(of_key);
+	int rc = gnutls_x509_crt_get_key_id(
+	    c, GNUTLS_KEYID_USE_SHA256, of_cert, &cert_len);
 
-	if (gnutls_x509_crt_get_key_id(
-		c, GNUTLS_KEYID_USE_SHA256, of_cert, &cert_len) != 0 ||
-	    gnutls_x509_privkey_get_key_id(
-		key, GNUTLS_KEYID_USE_SHA256, of_key, &key_len) != 0)
-		return error_set(e, EINVAL, "the key cannot be compared");
+	if (rc == 0)
+		rc = gnutls_x509_privkey_get_key_id(
+		    key, GNUTLS_KEYID_USE_SHA256, of_key, &key_len);
+	if (rc != 0)
+		return error_set(
+		    e, EINVAL, "the key cannot be compared (%s)", fault(rc));
 	if (cert_len != key_len || memcmp(of_cert, of_key, key_len) != 0)
 		return error_set(
 		    e, EINVAL, "the key is that of another certificate");
@@ -148,9 +195,13 @@ check_match(gnutls_x509_crt_t c, gnutls_x509_privkey_t key, struct error *e)
 static void
 add_name(struct certificate *ret, const char *name, size_t len)
 {
-	char *copy = xmemdup0(name, len);
+	char *copy;
 	size_t i;
 
+	/* "a.example\0.evil" is not "a.example". */
+	if (memchr(name, '\0', len) != NULL)
+		return;
+	copy = xmemdup0(name, len);
 	for (i = 0; i < len; i++)
 		if (copy[i] >= 'A' && copy[i] <= 'Z')
 			copy[i] = (char)(copy[i] + ('a' - 'A'));
@@ -170,16 +221,19 @@ read_names(gnutls_x509_crt_t c, struct certificate *ret)
 		len = sizeof(name);
 		kind = gnutls_x509_crt_get_subject_alt_name(
 		    c, i, name, &len, NULL);
-		if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		if (kind == GNUTLS_E_MEMORY_ERROR)
+			oom();
+		/* A name that is longer than any host is nobody's. */
+		if (kind < 0 && kind != GNUTLS_E_SHORT_MEMORY_BUFFER)
 			break;
 		if (kind == GNUTLS_SAN_DNSNAME)
-			add_name(ret, name, strnlen(name, len));
+			add_name(ret, name, len);
 	}
 	len = sizeof(name);
 	if (i == 0 &&
 	    gnutls_x509_crt_get_dn_by_oid(
 		c, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) == 0)
-		add_name(ret, name, strnlen(name, len));
+		add_name(ret, name, len);
 }
 
 static int
@@ -213,7 +267,8 @@ certificate_read(const char *cert, size_t cert_len, const char *key,
 	gnutls_x509_privkey_t k;
 	int rc;
 
-	must(gnutls_x509_privkey_init(&k) == 0);
+	if (gnutls_x509_privkey_init(&k) != 0)
+		oom();
 	rc = read_all(&chain, k, cert, cert_len, key, key_len, ret_in_key, e);
 	if (rc == 0) {
 		*ret = (struct certificate){ 0 };

@@ -230,7 +230,10 @@ agent_options_resolve(struct agent_options *o, struct error *e)
 		return error_errno(e, errno, "--nginx: %s", o->nginx);
 	if (o->user == NULL)
 		return 0;
+	errno = 0;
 	pw = getpwnam(o->user);
+	if (pw == NULL && errno == ENOMEM)
+		oom();
 	if (pw == NULL)
 		return error_set(
 		    e, ENOENT, "--user: there is no user %s here", o->user);
