@@ -321,18 +321,34 @@ do_unknown(struct importer *in, struct import_record *r, const char *nearest)
 	settle(in, r, IMPORT_UNKNOWN, s.p);
 }
 
+/* Where the labels of a table go; NULL: it is no such table. */
+static const char *
+label_section(const char *table)
+{
+	if (strcasecmp(table, "ProxyLabels") == 0)
+		return "proxy.labels";
+	if (strcasecmp(table, "ProxyContainerLabels") == 0)
+		return "proxy.container_labels";
+	return NULL;
+}
+
 /* One key by its row. */
 static void
 do_row(struct importer *in, const struct toml_entry *entry,
     enum import_scope scope, struct target *t)
 {
 	const char *nearest = NULL;
-	const struct import_row *row = import_row_find(
-	    scope, entry->path.at[entry->path.len - 1], &nearest);
+	const char *key = entry->path.at[entry->path.len - 1];
+	const struct import_row *row = import_row_find(scope, key, &nearest);
 	struct import_record *r = add_record(in, entry);
 	STR_AUTO(text, TOML_MAX);
 	struct error e;
 
+	if (scope == SCOPE_EXTENSION && label_section(key) != NULL) {
+		settle(in, r, IMPORT_BAD,
+		    "labels are a table: [Extensions.NAME.ProxyLabels]");
+		return;
+	}
 	if (row == NULL) {
 		do_unknown(in, r, nearest);
 		return;
@@ -366,13 +382,9 @@ do_label(struct importer *in, const struct toml_entry *entry, struct target *t)
 {
 	const char *table = entry->path.at[2], *name = entry->path.at[3];
 	struct import_record *r = add_record(in, entry);
-	const char *section = NULL, *nearest = NULL;
+	const char *section = label_section(table), *nearest = NULL;
 	const struct import_row *row;
 
-	if (strcasecmp(table, "ProxyLabels") == 0)
-		section = "proxy.labels";
-	else if (strcasecmp(table, "ProxyContainerLabels") == 0)
-		section = "proxy.container_labels";
 	if (section == NULL) {
 		row = import_row_find(SCOPE_EXTENSION, table, &nearest);
 		if (row != NULL && row->section == NULL)

@@ -106,6 +106,15 @@ def standard_input_is_a_file_as_good_as_any():
 
 
 @tap.test
+def labels_that_are_no_table_are_told():
+    code, account, _ = run("import", source("labels.toml", MINIMAL +
+                                            "  ProxyLabels = [\"a=b\"]\n"),
+                           "--out", TEMP.join("labels"))
+    tap.equal(code, 1)
+    tap.contains(account, "labels are a table: [Extensions.NAME.ProxyLabels]")
+
+
+@tap.test
 def nothing_is_replaced_unasked():
     path, out = source("again.toml", MINIMAL), TEMP.join("again")
     tap.equal(run("import", path, "--out", out)[0], 0)
@@ -226,6 +235,8 @@ def published(yaml):
         if head:
             name = head[1]
         elif label:
+            # A stack file with a bare boolean there is not deployed.
+            tap.ok(label[2] not in ("true", "false"), line)
             services.setdefault(name, {})[label[1]] = label[2].strip('"')
     return services
 
