@@ -108,6 +108,34 @@ is_redirect(const char *answer, const struct route *any)
 	return false;
 }
 
+/* Where a location passes requests on to, less the address. */
+static int
+check_way(
+    const struct read_location *l, const struct route *route, struct error *e)
+{
+	const struct labels *labels = &route->owner->labels;
+	const char *wanted =
+	    route->path[1] == '\0' ? l->path : l->path + strlen(route->path);
+	size_t len = strlen(wanted);
+
+	if (l->grpc != labels->grpc || l->tls != labels->ssl_backend)
+		return error_set(
+		    e, EPROTO, "%s is passed on otherwise", l->path);
+	if (!labels->context_root_rewrite)
+		return l->rest[0] == '\0'
+		    ? 0
+		    : error_set(e, EPROTO, "%s is rewritten", l->path);
+	if (len == 0 || strcmp(wanted, "/") == 0)
+		return strcmp(l->rest, "/") == 0
+		    ? 0
+		    : error_set(e, EPROTO, "%s is not the root", l->path);
+	if (strncmp(l->rest, wanted, len) != 0 ||
+	    strcmp(l->rest + len, l->exact ? "" : "/") != 0)
+		return error_set(
+		    e, EPROTO, "%s is rewritten otherwise", l->path);
+	return 0;
+}
+
 static int
 check_location(const struct reading *r, const struct host_routes *h,
     const struct read_location *l, struct error *e)
@@ -136,6 +164,8 @@ check_location(const struct reading *r, const struct host_routes *h,
 	}
 	if (route == NULL || route->tls == TLS_PASSTHROUGH)
 		return error_set(e, EPROTO, "%s is passed on", l->path);
+	if (check_way(l, route, e) != 0)
+		return -1;
 	return check_target(r, false, l->target, route, e);
 }
 

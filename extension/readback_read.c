@@ -21,6 +21,7 @@ server_free(struct read_server *s)
 
 		free(l->path);
 		free(l->target);
+		free(l->rest);
 		free(l->answer);
 		for (k = 0; k < l->by_scheme.len; k++)
 			free(l->by_scheme.at[k]);
@@ -136,18 +137,27 @@ add_upstream_server(
 	return 0;
 }
 
-/* "http://ID/...": what is between the slashes. */
+/* "http://ID/...": how, to whom, and what follows. */
 static int
 add_target(struct reading *r, const struct token_reader *t, struct error *e)
 {
 	struct read_server *s = r->servers.at[r->servers.len - 1];
 	struct read_location *l = &s->locations.at[s->locations.len - 1];
-	const char *p = strstr(token_word(t, 1), "://");
+	const char *p = token_word(t, 1);
+	const char *scheme;
 
-	if (p == NULL || l->target != NULL)
+	l->grpc = strcmp(token_word(t, 0), "grpc_pass") == 0;
+	scheme = l->grpc ? "grpc" : "http";
+	if (l->target != NULL || strncmp(p, scheme, 4) != 0)
+		return error_set(e, EPROTO, "second or odd target");
+	p += 4;
+	l->tls = *p == 's';
+	p += l->tls;
+	if (strncmp(p, "://", 3) != 0)
 		return error_set(e, EPROTO, "second or odd target");
 	p += 3;
 	l->target = xmemdup0(p, strcspn(p, "/"));
+	l->rest = xstrdup(p + strlen(l->target));
 	return 0;
 }
 

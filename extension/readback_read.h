@@ -9,9 +9,11 @@
 #include "render.h"
 
 struct read_location {
-	char *path;   /* owned; without the slash that a prefix ends in */
-	char *target; /* owned; what it passes to, or NULL */
-	char *answer; /* owned; what it returns, "302 http://…", or NULL */
+	char *path;	/* owned; without the slash that a prefix ends in */
+	char *target;	/* owned; what it passes to, or NULL */
+	char *rest;	/* owned; the path behind that, "" for none */
+	bool grpc, tls; /* how it is passed on */
+	char *answer;	/* owned; what it returns, "302 http://…", or NULL */
 	VEC(char *) by_scheme; /* owned; what it returns under a condition */
 	bool exact;
 };

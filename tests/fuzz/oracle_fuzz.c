@@ -160,7 +160,7 @@ gist(const char *text, size_t len, struct str *out)
 static void
 edit(struct rendered *r, const struct routing *routing, const uint8_t *head)
 {
-	struct rendered_file *f = &r->files.at[head[0] % r->files.len];
+	struct rendered_file *f = r->files.at[head[0] % r->files.len];
 	size_t at = ((size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3]);
 	STR_AUTO(before, 1 << 22);
 	STR_AUTO(after, 1 << 22);

@@ -118,6 +118,13 @@ static const struct {
 	{ "proxy_pass http://", "proxy_pass http://127.0.0.1:1; proxy_pass " },
 	{ "proxy_pass http://", "proxy_pass http://unix:/run/docker.sock:/" },
 	{ "return 503", "proxy_pass http://127.0.0.1:2375; return 503" },
+	/* the way to a target */
+	{ "proxy_pass http://", "proxy_pass https://" },
+	{ "proxy_pass http://", "proxy_pass h.tp://" },
+	{ "proxy_pass http://", "proxy_pass grpc://" },
+	{ "proxy_pass http://", "grpc_pass grpc://" },
+	{ ";\n\t}\n", "/;\n\t}\n" },
+	{ ";\n\t}\n", "/other/;\n\t}\n" },
 	/* directives and their places */
 	{ "location / {", "location / { alias /etc/;" },
 	{ "location / {", "location / { root /; autoindex on;" },
