@@ -12,6 +12,8 @@
 /* Other sources may be so much ahead of Watch, and it of them. */
 #define GRACE_MS 2000
 #define MISSED_TIMES 3
+/* A last task waits so long for the one that replaces it. */
+#define REPLACED_MS 300
 
 /*
  * The event stream tells each change of a service, too: what Watch told of one
@@ -20,6 +22,12 @@
 struct ahead {
 	unsigned changes;
 	uint64_t at_ms;
+};
+
+/* What Watch told of a last task, while another's address is on its way. */
+struct replaced {
+	struct watch_event event;
+	uint64_t due_ms;
 };
 
 struct push {
@@ -45,6 +53,8 @@ struct push {
 	uint64_t list_ms;    /* when the last list began */
 	struct map suspects; /* service ID -> when it was shown */
 	uv_timer_t grace;
+	VEC(struct replaced) replaced; /* by due_ms */
+	uv_timer_t replace;
 	struct swarm_changes changes; /* of the message that is being told */
 	bool closing;
 	unsigned open_handles;
@@ -253,26 +263,77 @@ note_ahead(struct push *p, const char *service_id)
 }
 
 static void
-on_task(struct push *p, const struct watch_event *ev)
+take_task(struct push *p, const struct watch_event *ev)
 {
-	const char *id = ev->service_id;
-
-	if (id[0] == '\0')
-		return;
-	note_told(p, id);
 	switch (swarm_tell_task(p->swarm, ev, clock_mono_ms(), &p->changes)) {
 	case SWARM_NOTHING:
 	case SWARM_CHANGED:
 		break;
 	case SWARM_LOOK:
-		sources_tasks_dirty(p->sources, id);
+		sources_tasks_dirty(p->sources, ev->service_id);
 		break;
 	case SWARM_UNKNOWN:
 		/* An answer about it may be older than this. */
-		if (sources_awaits(p->sources, id))
-			sources_tasks_dirty(p->sources, id);
+		if (sources_awaits(p->sources, ev->service_id))
+			sources_tasks_dirty(p->sources, ev->service_id);
 		break;
 	}
+}
+
+static void
+tell_changes(struct push *p)
+{
+	if (p->changes.services.len > 0)
+		p->handlers.on_changes(p->arg, &p->changes, clock_wall_us());
+	swarm_changes_fini(&p->changes);
+	memset(&p->changes, 0, sizeof(p->changes));
+}
+
+static void
+on_replace(uv_timer_t *timer)
+{
+	struct push *p = container_of(timer, struct push, replace);
+	uint64_t now = clock_mono_ms();
+
+	while (p->replaced.len > 0 && p->replaced.at[0].due_ms <= now) {
+		take_task(p, &p->replaced.at[0].event);
+		vec_remove(&p->replaced, 0);
+	}
+	tell_changes(p);
+	if (p->replaced.len > 0)
+		(void)uv_timer_start(
+		    timer, on_replace, p->replaced.at[0].due_ms - now, 0);
+}
+
+/*
+ * A replaced task may be told to go while the answer with its successor's
+ * address is on its way: taken at once, it would leave a moment without any.
+ * The answer, or the time, takes it away.
+ */
+static bool
+wait_for_successor(struct push *p, const struct watch_event *ev)
+{
+	struct replaced *r;
+
+	if (!sources_awaits_tasks(p->sources, ev->service_id) ||
+	    !swarm_is_last_task(p->swarm, ev))
+		return false;
+	r = vec_add(&p->replaced);
+	r->event = *ev;
+	r->due_ms = clock_mono_ms() + REPLACED_MS;
+	if (!uv_is_active((uv_handle_t *)&p->replace))
+		(void)uv_timer_start(&p->replace, on_replace, REPLACED_MS, 0);
+	return true;
+}
+
+static void
+on_task(struct push *p, const struct watch_event *ev)
+{
+	if (ev->service_id[0] == '\0')
+		return;
+	note_told(p, ev->service_id);
+	if (!wait_for_successor(p, ev))
+		take_task(p, ev);
 }
 
 static void
@@ -307,12 +368,7 @@ on_event(void *arg, const struct watch_event *ev)
 static void
 on_end(void *arg)
 {
-	struct push *p = arg;
-
-	if (p->changes.services.len > 0)
-		p->handlers.on_changes(p->arg, &p->changes, clock_wall_us());
-	swarm_changes_fini(&p->changes);
-	memset(&p->changes, 0, sizeof(p->changes));
+	tell_changes(arg);
 }
 
 static void
@@ -363,6 +419,7 @@ push_new(uv_loop_t *loop, struct swarm *swarm, struct sources *sources,
 	p->automatic = strcmp(c->docker.watch, "auto") == 0;
 	p->poll_ms = c->docker.poll_interval_ms;
 	must(uv_timer_init(loop, &p->grace) == 0);
+	must(uv_timer_init(loop, &p->replace) == 0);
 	/* Secrets and configs would come with their contents. */
 	p->watch = docker_watch_new(
 	    loop, path, 1U << WATCH_TASK | 1U << WATCH_SERVICE, &handlers, p);
@@ -391,6 +448,7 @@ part_closed(struct push *p)
 	map_fini(&p->told);
 	map_fini(&p->ahead);
 	map_fini(&p->suspects);
+	vec_fini(&p->replaced);
 	free(p->path);
 	free(p);
 }
@@ -407,14 +465,20 @@ on_grace_closed(uv_handle_t *handle)
 	part_closed(container_of(handle, struct push, grace));
 }
 
+static void
+on_replace_closed(uv_handle_t *handle)
+{
+	part_closed(container_of(handle, struct push, replace));
+}
+
 void
 push_close(struct push *p)
 {
 	if (p == NULL || p->closing)
 		return;
 	p->closing = true;
-	p->open_handles = 2;
-	(void)uv_timer_stop(&p->grace);
+	p->open_handles = 3;
 	uv_close((uv_handle_t *)&p->grace, on_grace_closed);
+	uv_close((uv_handle_t *)&p->replace, on_replace_closed);
 	docker_watch_close(p->watch, on_watch_closed, p);
 }

@@ -509,6 +509,24 @@ sources_awaits(const struct sources *s, const char *service_id)
 	    looks_at(&s->whole, service_id) || looks_at(&s->single, service_id);
 }
 
+static bool
+looks_at_tasks(const struct slot *slot, const char *service_id)
+{
+	return slot->cycle != NULL &&
+	    (slot->looking.tasks ||
+		map_get(&slot->looking.task_ids, service_id) != NULL);
+}
+
+bool
+sources_awaits_tasks(const struct sources *s, const char *service_id)
+{
+	return sources_awaits(s, service_id) || s->next.tasks ||
+	    map_get(&s->dirty.tasks, service_id) != NULL ||
+	    map_get(&s->next.task_ids, service_id) != NULL ||
+	    looks_at_tasks(&s->whole, service_id) ||
+	    looks_at_tasks(&s->single, service_id);
+}
+
 void
 sources_pushed(struct sources *s, bool pushed)
 {

@@ -48,6 +48,8 @@ void sources_dirty(struct sources *s, const char *service_id);
 void sources_tasks_dirty(struct sources *s, const char *service_id);
 /* Whether an answer may be on its way that makes this service known. */
 bool sources_awaits(const struct sources *s, const char *service_id);
+/* ... or one that tells its tasks. */
+bool sources_awaits_tasks(const struct sources *s, const char *service_id);
 /* Lists everything, soon. */
 void sources_resync(struct sources *s);
 /* Task changes are pushed: polling rests until they are not any more. */

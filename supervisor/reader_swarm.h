@@ -116,6 +116,12 @@ enum swarm_told {
  */
 enum swarm_told swarm_tell_task(struct swarm *s, const struct watch_event *ev,
     uint64_t now_ms, struct swarm_changes *ret);
+/*
+ * Whether what Watch tells takes a service's last upstream away, though that
+ * still runs: Swarm sends its stop signal 2 s after this at the earliest
+ * (measured).
+ */
+bool swarm_is_last_task(const struct swarm *s, const struct watch_event *ev);
 /* Whether Watch said not long ago that this task is to go. */
 bool
 swarm_task_left(const struct swarm *s, const char *task_id, uint64_t now_ms);

@@ -56,6 +56,29 @@ any_routable(const struct service *service)
 	return false;
 }
 
+static bool
+is_leaving(const struct watch_event *ev)
+{
+	return ev->action == WATCH_REMOVE || ev->desired > TASK_RUNNING;
+}
+
+bool
+swarm_is_last_task(const struct swarm *s, const struct watch_event *ev)
+{
+	const struct service *service =
+	    map_get(&s->model->services, ev->service_id);
+	size_t routable = 0, i;
+
+	if (service == NULL || !is_leaving(ev) || ev->action == WATCH_REMOVE ||
+	    ev->state > TASK_RUNNING)
+		return false;
+	for (i = 0; i < service->tasks.len; i++)
+		routable += task_is_routable(service->tasks.at[i]);
+	i = find(service, ev->id);
+	return routable == 1 && i < service->tasks.len &&
+	    task_is_routable(service->tasks.at[i]);
+}
+
 static enum swarm_told
 changed(struct swarm *s, const struct service *service,
     const struct watch_event *ev, uint64_t now_ms, struct swarm_changes *ret)
@@ -105,7 +128,7 @@ swarm_tell_task(struct swarm *s, const struct watch_event *ev, uint64_t now_ms,
 
 	if (service == NULL)
 		return SWARM_UNKNOWN;
-	if (ev->action == WATCH_REMOVE || ev->desired > TASK_RUNNING)
+	if (is_leaving(ev))
 		return tell_leaving(s, service, ev, now_ms, ret);
 	/* It waits for another one to end. */
 	if (ev->desired < TASK_RUNNING || swarm_task_left(s, ev->id, now_ms))

@@ -397,8 +397,9 @@ class RealEngine(Engine):
         """An image whose program answers HTTP on $PORT; its ID."""
         program = self.dir.join("app")
         subprocess.run(
-            [shutil.which("gcc") or "cc", "-static", "-O1", "-o", program,
-             os.path.join(HERE, "app.c")], check=True, capture_output=True)
+            [shutil.which("gcc") or "cc", "-D_GNU_SOURCE", "-static", "-O1",
+             "-o", program, os.path.join(HERE, "app.c")], check=True,
+            capture_output=True)
         tar = io.BytesIO()
         with tarfile.open(fileobj=tar, mode="w") as archive:
             archive.add(program, "app")

@@ -117,6 +117,40 @@ def no_look_at_the_engine_is_needed_for_a_task_that_goes():
 
 
 @tap.test
+def a_replaced_task_is_not_told_to_go_before_the_other_is_there():
+    """start-first: Watch tells of the old one's end while the answer with
+    the new one's address is on its way."""
+    create("solo")
+    web = {s["Spec"]["Name"]: s["ID"] for s in blue.services.values()}["solo"]
+    fake.sim("POST", "/faults", {"path": "/tasks", "mode": "slow",
+                                 "delay_ms": 150})
+    for round_ in range(3):
+        mark = blue.mark()
+        old = {t["ID"] for t in blue.running("solo")}
+
+        def change(spec):
+            spec["TaskTemplate"]["ContainerSpec"]["Env"] = ["R=%d" % round_]
+            spec["UpdateConfig"] = {"Order": "start-first", "Parallelism": 1}
+        fake.update_service("solo", change)
+        blue.wait(lambda: len(blue.running("solo")) == 1 and not
+                  old & {t["ID"] for t in blue.running("solo")},
+                  what="the new task")
+        for message in blue.since(mark):
+            body = message.get("body") or {}
+            if any(s["ID"] == web for s in body.get("services", [])):
+                tap.ok([t for t in body.get("tasks", [])
+                        if t["ServiceID"] == web], "a moment without a task")
+    fake.sim("DELETE", "/faults")
+    # With nothing on its way the last one goes at once.
+    mark = time.monotonic()
+    fake.scale("solo", 0)
+    wait_running("solo", 0)
+    tap.ok(time.monotonic() - mark < FRACTION, "late")
+    fake.remove_service("solo")
+    blue.wait(lambda: "solo" not in blue.names(), what="its removal")
+
+
+@tap.test
 def a_stream_that_is_cut_goes_on_where_it_was():
     was_pushed, was_polled = said(PUSHED), said(POLLED)
     for number in (4, 2, 5):

@@ -142,6 +142,43 @@ a_task_that_shall_stop_is_gone_at_once(void **state)
 	assert_int_equal(routable(f), 0);
 }
 
+static bool
+is_last(struct fixture *f, const char *id, enum watch_action action,
+    enum task_state state, enum task_state desired)
+{
+	struct watch_event ev = { .kind = WATCH_TASK,
+		.action = action,
+		.service_id = "s1",
+		.state = state,
+		.desired = desired };
+
+	(void)snprintf(ev.id, sizeof(ev.id), "%s", id);
+	return swarm_is_last_task(&f->swarm, &ev);
+}
+
+static void
+the_last_upstream_that_still_runs_is_known_as_such(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_false(
+	    is_last(f, "t1", WATCH_UPDATE, TASK_RUNNING, TASK_SHUTDOWN));
+	assert_int_equal(
+	    tell(f, "t1", WATCH_UPDATE, TASK_RUNNING, TASK_SHUTDOWN, 21),
+	    SWARM_CHANGED);
+	assert_true(
+	    is_last(f, "t2", WATCH_UPDATE, TASK_RUNNING, TASK_SHUTDOWN));
+	/* It stays, ended already, is gone, or is another. */
+	assert_false(
+	    is_last(f, "t2", WATCH_UPDATE, TASK_RUNNING, TASK_RUNNING));
+	assert_false(
+	    is_last(f, "t2", WATCH_UPDATE, TASK_FAILED, TASK_SHUTDOWN));
+	assert_false(
+	    is_last(f, "t2", WATCH_REMOVE, TASK_RUNNING, TASK_SHUTDOWN));
+	assert_false(
+	    is_last(f, "t1", WATCH_UPDATE, TASK_RUNNING, TASK_SHUTDOWN));
+}
+
 static void
 an_answer_on_its_way_does_not_bring_it_back(void **state)
 {
@@ -276,6 +313,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_task_that_shall_stop_is_gone_at_once),
+		TEST(the_last_upstream_that_still_runs_is_known_as_such),
 		TEST(an_answer_on_its_way_does_not_bring_it_back),
 		TEST(a_task_that_failed_is_out_and_stays_known),
 		TEST(a_task_that_runs_now_has_to_be_listed),
