@@ -116,8 +116,9 @@ model_of(const char *p, size_t len)
 
 /* ---- what decides who is routed where ---- */
 
+/* An upstream's name counts where something is passed to it. */
 static const char *const telling[] = { "server_name", "server", "location",
-	"upstream", "proxy_pass", "grpc_pass", "include" };
+	"proxy_pass", "grpc_pass", "include" };
 
 /* Whether word 'i' of a statement is a name, a path, an address, a weight. */
 static bool
