@@ -1,0 +1,116 @@
+"""
+Images for tests on real engines, from what was built here and the libraries
+it is linked with: no registry, no package, made in a second.
+
+    tag = images.proxy(real)        # proxyctl agent and nginx
+    tag = images.control(real)      # supervisor, reader, extension, proxyctl
+
+deploy/Dockerfile makes those that are released.
+"""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import urllib.parse
+
+import engine
+import procs
+
+NGINX = "/usr/sbin/nginx"
+STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
+PASSWD = ("root:x:0:0:root:/:/bin/false\n"
+          "nobody:x:65534:65534:nobody:/:/bin/false\n")
+GROUP = "root:x:0:\nnogroup:x:65534:\n"
+FOLDERS = ("tmp", "run", "var/run", "var/lib/nginx", "var/log/nginx", "etc",
+           "etc/bulkhead", "etc/bulkhead/clusters.d", "var/lib/bulkhead")
+
+
+def libraries(program):
+    """Paths of the shared objects it loads."""
+    done = subprocess.run(["ldd", program], capture_output=True, text=True,
+                          check=True)
+    return set(re.findall(r"(/\S+\.so\S*)", done.stdout))
+
+
+def tree(programs, modules=()):
+    """{path in the image: path here}; libraries under the names asked for."""
+    files = {}
+    for path, here in programs.items():
+        files[path] = here
+        for library in libraries(here):
+            files[library] = library
+    for module in modules:
+        files[module] = module
+        for library in libraries(module):
+            files[library] = library
+    return files
+
+
+def pack(files):
+    """A root tree as a tar file's bytes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for folder in FOLDERS:
+            entry = tarfile.TarInfo(folder)
+            entry.type = tarfile.DIRTYPE
+            entry.mode = 0o1777 if folder == "tmp" else 0o755
+            archive.addfile(entry)
+        for name, text in (("etc/passwd", PASSWD), ("etc/group", GROUP),
+                           ("etc/nsswitch.conf", "hosts: files dns\n")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            entry.mode = 0o644
+            archive.addfile(entry, io.BytesIO(text.encode()))
+        for path, here in sorted(files.items()):
+            with open(os.path.realpath(here), "rb") as f:
+                data = f.read()
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size = len(data)
+            entry.mode = 0o755
+            archive.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def load(real, tag, tar, changes=()):
+    """Imports it; the image's ID."""
+    repo, name = tag.rsplit(":", 1)
+    target = engine.API + "/images/create?" + urllib.parse.urlencode(
+        [("fromSrc", "-"), ("repo", repo), ("tag", name)] +
+        [("changes", c) for c in changes])
+    answer = real.raw("POST", target, tar, headers={
+        "Content-Type": "application/x-tar"}, timeout=120)
+    if answer.status != 200:
+        raise AssertionError("image import: %r" % answer)
+    return json.loads(answer.text.strip().splitlines()[-1])["status"]
+
+
+def why_not():
+    """A reason why no proxy image can be made here, or None."""
+    if not os.path.exists(NGINX):
+        return "no nginx"
+    if not shutil.which("ldd"):
+        return "no ldd"
+    return None
+
+
+def proxy(real, tag="bulkhead-proxy:test", version=None):
+    """The proxy group's image; its ID."""
+    files = tree({"/usr/bin/proxyctl": procs.binary("proxyctl"),
+                  NGINX: NGINX},
+                 [STREAM] if os.path.exists(STREAM) else [])
+    changes = ['CMD ["proxyctl","agent"]', "ENV PATH=/usr/sbin:/usr/bin"]
+    if version:
+        changes.append("LABEL version=" + version)
+    return load(real, tag, pack(files), changes)
+
+
+def control(real, tag="bulkhead:test"):
+    """The control plane's image; its ID."""
+    files = tree({"/usr/bin/" + name: procs.binary(name) for name in (
+        "bulkhead-supervisor", "bulkhead-extension", "proxyctl")})
+    return load(real, tag, pack(files), [
+        'CMD ["bulkhead-supervisor"]', "ENV PATH=/usr/sbin:/usr/bin"])
