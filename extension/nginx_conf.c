@@ -1,24 +1,11 @@
 /* The cluster's own part of the configuration: see nginx_conf.h. */
 #include "nginx_conf.h"
 
-#include "base/version.h"
 #include "nginx_location.h"
 #include "nginx_server.h"
 #include "nginx_stream.h"
 
 #include <string.h>
-
-#if defined(__x86_64__)
-#define ARCH "amd64"
-#elif defined(__aarch64__)
-#define ARCH "arm64"
-#elif defined(__arm__)
-#define ARCH "arm"
-#elif defined(__i386__)
-#define ARCH "386"
-#else
-#define ARCH "unknown"
-#endif
 
 #define MAIN_FORMAT                                                            \
 	"$remote_addr - $remote_user [$time_local] \"$request\" $status "      \
@@ -110,6 +97,8 @@ static void
 write_maps(struct emit *m, const struct nginx_context *x)
 {
 	emit_block(m, "map $http_x_request_id $bulkhead_request_id");
+	/* Most clients send none: found without trying the pattern. */
+	emit_line(m, "\"\" $request_id");
 	emit_line(m, "default $request_id");
 	emit_line(m, "\"~^[A-Za-z0-9._-]{1,64}$\" $http_x_request_id");
 	emit_close(m);
@@ -137,9 +126,9 @@ write_maps(struct emit *m, const struct nginx_context *x)
 	emit_line(m, "default $upstream_header_time");
 	emit_line(m, "- $upstream_response_time");
 	emit_close(m);
+	/* For the operator's fragments; in our header it stands itself. */
 	emit_block(m, "map $nginx_version $bulkhead_server_info");
-	emit_line(
-	    m, "default \"bulkhead/" BULKHEAD_VERSION " linux/" ARCH "\"");
+	emit_line(m, "default \"" NGINX_SERVER_INFO "\"");
 	emit_close(m);
 	emit_block(m, "map $nginx_version $bulkhead_unavailable");
 	emit_line(m,

@@ -2,6 +2,7 @@
 #ifndef EXTENSION_NGINX_CONTEXT_H
 #define EXTENSION_NGINX_CONTEXT_H
 
+#include "base/version.h"
 #include "config/template.h"
 #include "nginx_emit.h"
 #include "nginx_site.h"
@@ -24,6 +25,20 @@ struct nginx_context {
 	bool http11;	/* upstreams are spoken to in HTTP/1.1 */
 	bool keepalive; /* connections to tasks are kept */
 };
+
+#if defined(__x86_64__)
+#define NGINX_ARCH "amd64"
+#elif defined(__aarch64__)
+#define NGINX_ARCH "arm64"
+#elif defined(__arm__)
+#define NGINX_ARCH "arm"
+#elif defined(__i386__)
+#define NGINX_ARCH "386"
+#else
+#define NGINX_ARCH "unknown"
+#endif
+/* product/version os/arch */
+#define NGINX_SERVER_INFO "bulkhead/" BULKHEAD_VERSION " linux/" NGINX_ARCH
 
 /* Sockets between the parts of one nginx, in its folder. */
 #define NGINX_TLS_SOCKET "tls.sock"

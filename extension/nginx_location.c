@@ -90,8 +90,12 @@ nginx_location_info(struct emit *m, const struct nginx_context *x)
 	if (x->c->nginx.hide_info_headers)
 		return;
 	emit_line(m, "add_header x-request-id $bulkhead_request_id always");
-	emit_line(m, "add_header x-proxy-id $bulkhead_proxy_id always");
-	emit_line(m, "add_header x-server-info $bulkhead_server_info always");
+	emit_begin(m, "add_header x-proxy-id ");
+	emit_choice(m, x->o->live, "$bulkhead_proxy_id", "$hostname");
+	emit_text(m, " always");
+	emit_end(m);
+	emit_line(
+	    m, "add_header x-server-info \"" NGINX_SERVER_INFO "\" always");
 	emit_line(m, "add_header x-upstream-addr $upstream_addr always");
 	emit_line(m,
 	    "add_header x-upstream-response-time $bulkhead_upstream_time "
@@ -128,12 +132,20 @@ forward_header(struct emit *m, bool grpc, const char *header)
 void
 nginx_location_forward(struct emit *m, const struct nginx_context *x, bool grpc)
 {
+	bool told = x->front && !x->c->nginx.accept_proxy_protocol;
+
 	forward_header(m, grpc, "Host $bulkhead_host");
 	forward_header(m, grpc,
 	    x->front_tls ? "X-Real-IP $bulkhead_client"
 			 : "X-Real-IP $remote_addr");
-	forward_header(m, grpc, "X-Forwarded-For $bulkhead_forwarded_for");
-	forward_header(m, grpc, "X-Forwarded-Proto $bulkhead_scheme");
+	/* Each map costs something in each request: only where it can matter.
+	 */
+	forward_header(m, grpc,
+	    told ? "X-Forwarded-For $bulkhead_forwarded_for"
+		 : "X-Forwarded-For $proxy_add_x_forwarded_for");
+	forward_header(m, grpc,
+	    x->front ? "X-Forwarded-Proto $bulkhead_scheme"
+		     : "X-Forwarded-Proto $scheme");
 	forward_header(m, grpc, "X-Forwarded-Host $bulkhead_host");
 	forward_header(m, grpc, "x-request-id $bulkhead_request_id");
 }

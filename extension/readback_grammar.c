@@ -150,6 +150,7 @@ static const struct directive directives[] = {
 
 /* Statements of the fixed maps, word for word; the patterns are among them. */
 static const char *const map_lines[] = {
+	" $request_id",
 	"default $request_id",
 	"~^[A-Za-z0-9._-]{1,64}$ $http_x_request_id",
 	"default $http_host",
@@ -199,15 +200,18 @@ static const char *const variables[] = {
 	"bulkhead_upgrade",
 	"bulkhead_upstream_time",
 	"host",
+	"hostname",
 	"http_upgrade",
 	"http_x_forwarded_for",
 	"http_x_forwarded_proto",
 	"http_x_request_id",
 	"nginx_version",
+	"proxy_add_x_forwarded_for",
 	"realip_remote_addr",
 	"remote_addr",
 	"request",
 	"request_uri",
+	"scheme",
 	"ssl_preread_server_name",
 	"upstream_addr",
 	"upstream_header_time",
