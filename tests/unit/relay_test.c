@@ -105,7 +105,7 @@ lines_come_whole_and_the_last_one_too(void **state)
 	struct fixture *f = *state;
 
 	child_says(f, "one\ntw", 6);
-	child_says(f, "o\n\nlast wo", 9);
+	child_says(f, "o\n\nlast wo", 10);
 	child_says(f, "rds", 3);
 	assert_string_equal(end(f), "one\ntwo\n\nlast words\n");
 }
