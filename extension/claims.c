@@ -6,24 +6,40 @@
  */
 #include "claims_judge.h"
 
+#include "base/sha256.h"
+#include "base/str.h"
+
 #include <string.h>
 
-static const char *
-route_key(struct str *key, const char *host, const char *path)
+enum { SUM_MAX = 64 * 1024 * 1024 };
+
+/* The first of 'oldest' if it is not younger than the service of 'v'. */
+static const struct accepted *
+not_younger(const struct accepted *oldest, const struct verdict *v)
 {
-	str_clear(key);
-	str_add(key, host);
-	str_addc(key, ' ');
-	str_add(key, path);
-	return key->p;
+	return age_compare(oldest->service->created_ns, oldest->service->id,
+		   v->created_ns, v->id) <= 0
+	    ? oldest
+	    : NULL;
 }
 
-struct route *
-claims_route(const struct claims *k, const char *host, const char *path)
+const struct accepted *
+claims_owner(const struct claims *k, struct verdict *v, const char *host)
 {
-	STR_AUTO(key, 2 * LABEL_VALUE_MAX);
+	const struct host_claim *h = claim_table_read(k->table, host, v);
 
-	return map_get(&k->routes, route_key(&key, host, path));
+	return h->claimants.len == 0 ? NULL
+				     : not_younger(h->claimants.at[0], v);
+}
+
+const struct accepted *
+claims_path_owner(const struct claims *k, struct verdict *v, const char *host,
+    const char *path)
+{
+	const struct path_claim *p =
+	    host_claim_path(claim_table_read(k->table, host, v), path);
+
+	return p == NULL ? NULL : not_younger(p->members.at[0], v);
 }
 
 /* The rank of what the parser found. */
@@ -136,7 +152,7 @@ want_secrets(struct judge *j)
 
 	for (i = 0; i < countof(ids); i++) {
 		if (accepted_secret(j->a, ids[i], &use))
-			secret_use_copy(&use, vec_add(&j->wanted->list));
+			secret_use_copy(&use, vec_add(&j->v->wanted.list));
 	}
 }
 
@@ -180,60 +196,84 @@ judge(struct judge *j)
 }
 
 static void
-join(struct claims *k, struct accepted *a, const char *host)
-{
-	const struct accepted *owner = map_get(&k->hosts, host);
-	size_t i;
-
-	if (owner == NULL) {
-		map_set(&k->hosts, host, a);
-		owner = a;
-	}
-	for (i = 0; i < a->labels.context_roots.len; i++) {
-		const char *path = a->labels.context_roots.at[i].text;
-		struct route *r = claims_route(k, host, path);
-		STR_AUTO(key, 2 * LABEL_VALUE_MAX);
-
-		if (r == NULL) {
-			r = xcalloc(1, sizeof(*r));
-			r->host = host;
-			r->path = path;
-			r->tls = owner->labels.ssl_passthrough ? TLS_PASSTHROUGH
-			    : owner->labels.ssl_cert != NULL   ? TLS_TERMINATE
-							       : TLS_NONE;
-			r->owner = a;
-			r->host_owner = owner;
-			map_set(&k->routes, route_key(&key, host, path), r);
-			vec_push(&k->in_order, r);
-		}
-		if (r->members.len == 0 ||
-		    r->members.at[r->members.len - 1].service != a)
-			vec_add(&r->members)->service = a;
-	}
-}
-
-static void
 copy_finding(struct finding *to, const struct finding *from)
 {
 	(void)finding_set(to, from->code, from->label, from->offset,
 	    from->owner, "%s", from->reason);
 }
 
-struct accepted *
-claims_take(struct claims *k, const struct service *s, struct finding *ret)
+static void
+reject(struct verdict *v, const struct finding *f)
 {
-	struct judge j = { .k = k, .s = s, .wanted = &k->wanted };
-	const struct set_aside *aside = NULL;
+	v->rejected.service_id = xstrdup(v->service->id);
+	v->rejected.service = xstrdup(v->service->name);
+	v->rejected.created_ns = v->service->created_ns;
+	v->rejected.finding = *f;
+}
+
+/* What of a service can matter to another one, as a hash. */
+static void
+sum_up(struct verdict *v, const struct service *s)
+{
+	const struct accepted *a = v->accepted;
+	STR_AUTO(text, SUM_MAX);
 	size_t i;
 
+	str_addf(&text, "%s\n%p\n", s->name, (const void *)a->network);
+	for (i = 0; i < s->labels.len; i++) {
+		const struct label *l = &s->labels.at[i];
+
+		str_addf(&text, "%s %zu ", l->key, l->value_len);
+		str_addn(&text, l->value, l->value_len);
+		str_addc(&text, '\n');
+	}
+	/* It need not be the labels' own: the last good one serves on. */
+	str_add_member(&text, "cert", a->labels.ssl_cert);
+	str_add_member(&text, "key", a->labels.ssl_key);
+	must(!text.overflow);
+	sha256_hex(text.p, text.len, v->sum);
+}
+
+static void
+join(struct claims *k, struct verdict *v)
+{
+	const struct labels *l = &v->accepted->labels;
+	size_t i;
+
+	for (i = 0; i < l->hosts.len; i++)
+		claim_table_add(k->table, l->hosts.at[i].text, v->accepted);
+	if (l->default_backend)
+		claim_table_add(k->table, DEFAULT_HOST, v->accepted);
+}
+
+void
+claims_retract(struct claims *k, struct verdict *v)
+{
+	const struct accepted *a = v->accepted;
+	size_t i;
+
+	for (i = 0; a != NULL && i < a->labels.hosts.len; i++)
+		claim_table_remove(k->table, a->labels.hosts.at[i].text, a);
+	if (a != NULL && a->labels.default_backend)
+		claim_table_remove(k->table, DEFAULT_HOST, a);
+	claim_table_unread(k->table, v);
+}
+
+void
+claims_take(struct claims *k, struct verdict *v)
+{
+	struct judge j = { .k = k, .s = v->service, .v = v };
+	const struct set_aside *aside = NULL;
+
 	if (k->options.set_aside != NULL)
-		aside = map_get(k->options.set_aside, s->id);
+		aside = map_get(k->options.set_aside, v->id);
 	if (aside != NULL && aside->instead != NULL)
 		j.s = aside->instead;
 	/* What is no object for us is not even looked at. */
 	if (aside != NULL && aside->finding.code == REJECT_BAD_OBJECT) {
-		copy_finding(ret, &aside->finding);
-		return NULL;
+		copy_finding(&j.finding, &aside->finding);
+		reject(v, &j.finding);
+		return;
 	}
 	j.a = xcalloc(1, sizeof(*j.a));
 	j.a->service = j.s;
@@ -242,17 +282,15 @@ claims_take(struct claims *k, const struct service *s, struct finding *ret)
 		copy_finding(judge_fault(&j, RANK_SERVICE), &aside->finding);
 	if (j.bad) {
 		accepted_free(j.a);
-		*ret = j.finding;
-		return NULL;
+		reject(v, &j.finding);
+		return;
 	}
 	if (aside != NULL)
 		copy_finding(vec_add(&j.a->remarks.list), &aside->finding);
-	for (i = 0; i < j.a->labels.hosts.len; i++)
-		join(k, j.a, j.a->labels.hosts.at[i].text);
-	if (j.a->labels.default_backend)
-		join(k, j.a, DEFAULT_HOST);
-	claims_remark_differences(k, j.a);
-	return j.a;
+	v->accepted = j.a;
+	sum_up(v, j.s);
+	join(k, v);
+	claims_remark_differences(k, v);
 }
 
 void
@@ -262,6 +300,7 @@ claims_init(struct claims *k, const struct cluster_config *c,
 	*k = (struct claims){ .config = c, .model = m };
 	if (o != NULL)
 		k->options = *o;
+	k->table = xcalloc(1, sizeof(*k->table));
 	host_set_init(&k->allow, &c->cluster.hosts_allow);
 	host_set_init(&k->reserved, &c->cluster.hosts_reserved);
 	network_index_init(&k->networks, c, m);
@@ -270,18 +309,8 @@ claims_init(struct claims *k, const struct cluster_config *c,
 void
 claims_fini(struct claims *k)
 {
-	size_t i;
-
-	for (i = 0; i < k->in_order.len; i++) {
-		route_fini(k->in_order.at[i]);
-		free(k->in_order.at[i]);
-	}
-	vec_fini(&k->in_order);
-	for (i = 0; i < k->wanted.list.len; i++)
-		secret_use_fini(&k->wanted.list.at[i]);
-	vec_fini(&k->wanted.list);
-	map_fini(&k->hosts);
-	map_fini(&k->routes);
+	claim_table_fini(k->table);
+	free(k->table);
 	host_set_fini(&k->allow);
 	host_set_fini(&k->reserved);
 	network_index_fini(&k->networks);

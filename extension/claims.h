@@ -1,18 +1,15 @@
 /*
  * Who has what: hosts, paths and secrets are claimed by services, oldest
  * first.  Each is judged whole before it claims anything, so that a rejected
- * one leaves no trace in what the others get.  Used by routes.c only.
+ * one leaves no trace in what the others get.  Used by router.c and routes.c.
  */
 #ifndef EXTENSION_CLAIMS_H
 #define EXTENSION_CLAIMS_H
 
 #include "claims_hosts.h"
 #include "claims_network.h"
+#include "claims_table.h"
 #include "routing.h"
-
-struct secret_uses {
-	VEC(struct secret_use) list; /* owned */
-};
 
 struct claims {
 	const struct cluster_config *config; /* borrowed */
@@ -21,30 +18,35 @@ struct claims {
 	struct host_set allow;
 	struct host_set reserved;
 	struct network_index networks;
-	struct map hosts;  /* host -> struct accepted *, its owner */
-	struct map routes; /* host, blank, path -> struct route * */
-	VEC(struct route *) in_order;
-	struct secret_uses wanted; /* what labels of services refer to */
+	struct claim_table *table; /* owned */
+	/*
+	 * All services are judged, oldest first: only then are max_hosts and
+	 * the number of routes looked at (router.c knows when it need not).
+	 */
+	bool counted;
 };
 
 void claims_init(struct claims *k, const struct cluster_config *c,
     const struct model *m, const struct routing_options *o);
-/* Routes that were not taken out of 'in_order' are freed. */
 void claims_fini(struct claims *k);
 
 /*
- * Judges a service that is newer than all before.  Accepted: it has made its
- * claims and is in the routes' members (without upstreams); owned by the
- * caller.  NULL: rejected with the finding, nothing was changed.
+ * Judges v->service, which claims nothing so far, against those that are
+ * older.  Accepted: it has made its claims, without upstreams.  Otherwise the
+ * finding is set and nothing was claimed.
  */
-struct accepted *claims_take(
-    struct claims *k, const struct service *s, struct finding *ret_rejected);
+void claims_take(struct claims *k, struct verdict *v);
+/* Takes back what it claims and what it looked at; its result stays. */
+void claims_retract(struct claims *k, struct verdict *v);
 
-void accepted_free(struct accepted *a);
-void route_fini(struct route *r);
-/* The route of exactly this host and path, or NULL. */
-struct route *
-claims_route(const struct claims *k, const char *host, const char *path);
+/*
+ * Who has the host, and exactly this host and path, for 'v': a service that
+ * is not younger; or NULL.  That it looked is kept.
+ */
+const struct accepted *
+claims_owner(const struct claims *k, struct verdict *v, const char *host);
+const struct accepted *claims_path_owner(const struct claims *k,
+    struct verdict *v, const char *host, const char *path);
 
 /* claims_differ.c: what a younger service wants and does not get. */
 
@@ -52,10 +54,13 @@ claims_route(const struct claims *k, const char *host, const char *path);
 bool
 labels_same(const struct labels *a, const struct labels *b, enum label_id id);
 /*
- * Adds a remark differs-from-owner for each setting of 'a' that the owner of
- * one of its hosts or routes decides otherwise.
+ * Adds a remark differs-from-owner for each setting of v->accepted that the
+ * owner of one of its hosts or routes decides otherwise.
  */
-void claims_remark_differences(const struct claims *k, struct accepted *a);
+void claims_remark_differences(const struct claims *k, struct verdict *v);
+
+/* claims_check.c: how many routes a cluster has at most. */
+size_t claims_routes_max(const struct cluster_config *c);
 
 /* claims_secret.c */
 

@@ -41,7 +41,7 @@ wildcard_owner(const struct judge *j, const char *host, char *ret, size_t size)
 		if (strlen(p) > HOST_MAX - 2)
 			continue;
 		(void)snprintf(ret, size, "*.%s", p);
-		owner = map_get(&j->k->hosts, ret);
+		owner = claims_owner(j->k, j->v, ret);
 		if (owner != NULL)
 			return owner->service->name;
 		held = holds_against(j->k->options.holds, ret, j->s->name);
@@ -80,7 +80,7 @@ check_grant(struct judge *j, const struct label_item *host)
 		    k->config->cluster.name, host->text);
 		return;
 	}
-	if (map_get(&k->hosts, host->text) != NULL)
+	if (claims_owner(k, j->v, host->text) != NULL)
 		return;
 	owner = wildcard_owner(j, host->text, wildcard, sizeof(wildcard));
 	if (owner != NULL &&
@@ -158,7 +158,7 @@ static void
 check_owner(struct judge *j, const char *host, enum label_id id,
     const char *key, int64_t offset)
 {
-	const struct accepted *owner = map_get(&j->k->hosts, host);
+	const struct accepted *owner = claims_owner(j->k, j->v, host);
 	const struct labels *mine = &j->a->labels;
 	size_t i;
 
@@ -182,20 +182,20 @@ check_owner(struct judge *j, const char *host, enum label_id id,
 		    owner->service->name,
 		    owner->labels.ssl_passthrough ? "true" : "false", host);
 	for (i = 0; i < mine->context_roots.len; i++) {
-		const struct route *r =
-		    claims_route(j->k, host, mine->context_roots.at[i].text);
+		const char *path = mine->context_roots.at[i].text;
+		const struct accepted *other =
+		    claims_path_owner(j->k, j->v, host, path);
 
-		if (r == NULL || judge_is_settled(j, LABEL_SSL_BACKEND) ||
-		    r->owner->labels.ssl_backend == mine->ssl_backend)
+		if (other == NULL || judge_is_settled(j, LABEL_SSL_BACKEND) ||
+		    other->labels.ssl_backend == mine->ssl_backend)
 			continue;
 		finding_set(judge_fault(j, LABEL_SSL_BACKEND),
 		    REJECT_DIFFERS_FROM_OWNER, label_key(LABEL_SSL_BACKEND),
 		    label_value_offset(j->s, LABEL_SSL_BACKEND),
-		    r->owner->service->name,
+		    other->service->name,
 		    "older service %s has ssl_backend = %s for %s%s",
-		    r->owner->service->name,
-		    r->owner->labels.ssl_backend ? "true" : "false", host,
-		    r->path);
+		    other->service->name,
+		    other->labels.ssl_backend ? "true" : "false", host, path);
 	}
 }
 
@@ -204,15 +204,17 @@ check_count(struct judge *j, size_t index)
 {
 	const struct claims *k = j->k;
 	const struct label_item *host = &j->a->labels.hosts.at[index];
-	size_t i, taken = k->hosts.len;
+	size_t i, taken = k->table->claimed.len;
+	const struct host_claim *all;
 
-	if (map_get(&k->hosts, host->text) != NULL)
+	if (!k->counted || claims_owner(k, j->v, host->text) != NULL)
 		return;
 	for (i = 0; i < index; i++) {
 		if (strcmp(j->a->labels.hosts.at[i].text, host->text) == 0)
 			return;
 	}
-	if (map_get(&k->hosts, DEFAULT_HOST) != NULL)
+	all = map_get(&k->table->hosts, DEFAULT_HOST);
+	if (all != NULL && all->claimants.len > 0)
 		taken--;
 	if (taken + ++j->new_hosts > k->config->cluster.max_hosts)
 		finding_set(judge_fault(j, LABEL_HOSTS), REJECT_TOO_MANY,
@@ -221,21 +223,29 @@ check_count(struct judge *j, size_t index)
 		    k->config->cluster.name, k->config->cluster.max_hosts);
 }
 
+size_t
+claims_routes_max(const struct cluster_config *c)
+{
+	size_t max = 2 * (size_t)c->cluster.max_hosts;
+
+	return max < ROUTES_MAX ? ROUTES_MAX : max;
+}
+
 /* Each route has a part of its own in the proxies. */
 static void
 check_routes(struct judge *j, const struct label_item *host)
 {
 	const struct claims *k = j->k;
-	size_t i, max = 2 * (size_t)k->config->cluster.max_hosts;
+	size_t i, max = claims_routes_max(k->config);
 
-	if (max < ROUTES_MAX)
-		max = ROUTES_MAX;
+	if (!k->counted)
+		return;
 	for (i = 0; i < j->a->labels.context_roots.len; i++) {
-		if (claims_route(k, host->text,
+		if (claims_path_owner(k, j->v, host->text,
 			j->a->labels.context_roots.at[i].text) == NULL)
 			j->new_routes++;
 	}
-	if (k->routes.len + j->new_routes > max)
+	if (k->table->n_paths + j->new_routes > max)
 		finding_set(judge_fault(j, LABEL_HOSTS), REJECT_TOO_MANY,
 		    host->key, host->offset, NULL,
 		    "cluster %s has its %zu routes already",

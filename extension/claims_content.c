@@ -45,11 +45,11 @@ take_place(struct judge *j, const char *host)
 	const struct labels *l = &j->a->labels;
 	size_t i;
 
-	if (map_get(&j->k->hosts, host) == NULL)
+	if (claims_owner(j->k, j->v, host) == NULL)
 		j->a->in_force |= 1ULL << LABEL_SSL_CERT;
 	for (i = 0; i < l->context_roots.len; i++)
-		if (claims_route(j->k, host, l->context_roots.at[i].text) ==
-		    NULL)
+		if (claims_path_owner(j->k, j->v, host,
+			l->context_roots.at[i].text) == NULL)
 			j->a->in_force |= 1ULL << LABEL_SSL_BACKEND_CA |
 			    1ULL << LABEL_BASIC_AUTH;
 }
@@ -95,7 +95,7 @@ remark_names(struct judge *j, const struct secret_fact *fact)
 	for (i = 0; i < l->hosts.len; i++) {
 		const char *host = l->hosts.at[i].text;
 
-		if (map_get(&j->k->hosts, host) != NULL ||
+		if (claims_owner(j->k, j->v, host) != NULL ||
 		    certificate_names_cover((const char *const *)fact->names.at,
 			fact->names.len, host))
 			continue;

@@ -155,31 +155,33 @@ compare(const struct accepted *a, const struct accepted *owner, uint64_t ids,
 }
 
 static void
-compare_host(const struct claims *k, const struct accepted *a, const char *host,
+compare_host(const struct claims *k, struct verdict *v, const char *host,
     const struct accepted **deciders)
 {
+	const struct accepted *a = v->accepted;
 	size_t i;
 
-	compare(a, map_get(&k->hosts, host), of_host, deciders);
+	compare(a, claims_owner(k, v, host), of_host, deciders);
 	for (i = 0; i < a->labels.context_roots.len; i++) {
-		const struct route *r =
-		    claims_route(k, host, a->labels.context_roots.at[i].text);
+		const char *path = a->labels.context_roots.at[i].text;
 
-		compare(a, r->owner, of_route, deciders);
+		compare(
+		    a, claims_path_owner(k, v, host, path), of_route, deciders);
 	}
 }
 
 void
-claims_remark_differences(const struct claims *k, struct accepted *a)
+claims_remark_differences(const struct claims *k, struct verdict *v)
 {
+	struct accepted *a = v->accepted;
 	const struct accepted *deciders[LABEL_COUNT] = { NULL };
 	size_t i;
 	int id;
 
 	for (i = 0; i < a->labels.hosts.len; i++)
-		compare_host(k, a, a->labels.hosts.at[i].text, deciders);
+		compare_host(k, v, a->labels.hosts.at[i].text, deciders);
 	if (a->labels.default_backend)
-		compare_host(k, a, "*", deciders);
+		compare_host(k, v, "*", deciders);
 	for (id = 0; id < LABEL_COUNT; id++) {
 		if (deciders[id] == NULL)
 			continue;

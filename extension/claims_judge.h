@@ -7,7 +7,6 @@
 
 #include "claims.h"
 
-#define DEFAULT_HOST "*"
 /* Before every label: about the service itself. */
 #define RANK_SERVICE (-1)
 
@@ -15,7 +14,7 @@ struct judge {
 	const struct claims *k;
 	const struct service *s;
 	struct accepted *a; /* the candidate */
-	struct secret_uses *wanted;
+	struct verdict *v;
 	bool network_known;
 	size_t new_hosts;
 	size_t new_routes;

@@ -30,7 +30,7 @@ struct walk {
 static const struct accepted *
 owner_of(const struct judge *j, const char *host)
 {
-	const struct accepted *owner = map_get(&j->k->hosts, host);
+	const struct accepted *owner = claims_owner(j->k, j->v, host);
 	size_t i;
 
 	if (owner != NULL)

@@ -226,9 +226,9 @@ add_needs(struct str *out, const struct routing *r)
 		str_addc(out, '}');
 	}
 	str_add(out, "],\"secrets\":");
-	add_names(out, r->secrets.at, r->secrets.len);
+	add_names(out, (const char *const *)r->secrets.at, r->secrets.len);
 	str_add(out, ",\"configs\":");
-	add_names(out, r->configs.at, r->configs.len);
+	add_names(out, (const char *const *)r->configs.at, r->configs.len);
 	str_addc(out, '}');
 }
 

@@ -1,6 +1,7 @@
 /* The routes of a cluster: see routing.h. */
-#include "claims.h"
-#include "routes_backend.h"
+#include "routes.h"
+
+#include "router.h"
 #include "routes_share.h"
 
 #include <stdio.h>
@@ -43,32 +44,36 @@ accepted_free(struct accepted *a)
 }
 
 void
-routing_free(struct routing *r)
+rejected_fini(struct rejected *r)
+{
+	free(r->service_id);
+	free(r->service);
+	finding_fini(&r->finding);
+	*r = (struct rejected){ 0 };
+}
+
+void
+routes_needs_fini(struct routing *r)
 {
 	size_t i;
 
-	if (r == NULL)
-		return;
-	for (i = 0; i < r->routes.len; i++)
-		route_fini(&r->routes.at[i]);
-	vec_fini(&r->routes);
-	for (i = 0; i < r->accepted.len; i++)
-		accepted_free(r->accepted.at[i]);
-	vec_fini(&r->accepted);
-	for (i = 0; i < r->rejected.len; i++) {
-		free(r->rejected.at[i].service_id);
-		free(r->rejected.at[i].service);
-		finding_fini(&r->rejected.at[i].finding);
-	}
-	vec_fini(&r->rejected);
+	for (i = 0; i < r->secrets.len; i++)
+		free(r->secrets.at[i]);
+	for (i = 0; i < r->configs.len; i++)
+		free(r->configs.at[i]);
+	for (i = 0; i < r->uses.len; i++)
+		secret_use_fini(&r->uses.at[i].use);
 	vec_fini(&r->networks);
 	vec_fini(&r->secrets);
 	vec_fini(&r->configs);
-	for (i = 0; i < r->uses.len; i++)
-		secret_use_fini(&r->uses.at[i].use);
 	vec_fini(&r->uses);
-	free(r->cluster);
-	free(r);
+}
+
+void
+routing_free(struct routing *r)
+{
+	if (r != NULL)
+		router_free(r->router);
 }
 
 bool
@@ -85,40 +90,9 @@ routing_is_ours(const struct cluster_config *c, const struct service *s)
 	return strcmp(name, c->cluster.name) == 0;
 }
 
-static void
-take_services(struct routing *r, struct claims *k)
-{
-	size_t i, len;
-	const struct service **services = model_services_by_age(k->model, &len);
-
-	for (i = 0; i < len; i++) {
-		const struct service *s = services[i];
-		struct finding f = { 0 };
-		struct accepted *a;
-		struct rejected *rejected;
-
-		if (!labels_present(s) ||
-		    (!k->options.foreign_is_error &&
-			!routing_is_ours(k->config, s)))
-			continue;
-		a = claims_take(k, s, &f);
-		if (a != NULL) {
-			vec_push(&r->accepted, a);
-			routes_backend(a, k->model);
-			continue;
-		}
-		rejected = vec_add(&r->rejected);
-		rejected->service_id = xstrdup(s->id);
-		rejected->service = xstrdup(s->name);
-		rejected->created_ns = s->created_ns;
-		rejected->finding = f;
-	}
-	free(services);
-}
-
 /* They are of no cluster: the default one, or who was sent them, tells. */
-static void
-take_bad_objects(struct routing *r, const struct claims *k)
+void
+routes_bad_objects(struct routing *r, const struct claims *k)
 {
 	size_t i;
 
@@ -139,32 +113,31 @@ take_bad_objects(struct routing *r, const struct claims *k)
 	}
 }
 
-static int
-compare_routes(const void *a, const void *b)
+void
+routes_of_host(struct host_claim *h)
 {
-	const struct route *x = a, *y = b;
-	bool x_default = strcmp(x->host, "*") == 0;
-	bool y_default = strcmp(y->host, "*") == 0;
-	int c;
+	const struct accepted *owner;
+	size_t i, k;
 
-	if (x_default != y_default)
-		return x_default ? 1 : -1;
-	c = strcmp(x->host, y->host);
-	return c != 0 ? c : strcmp(x->path, y->path);
-}
+	for (i = 0; i < h->routes.len; i++)
+		route_fini(&h->routes.at[i]);
+	vec_fini(&h->routes);
+	for (i = 0; i < h->paths.len; i++) {
+		const struct path_claim *p = h->paths.at[i];
+		struct route *r = vec_add(&h->routes);
 
-static void
-take_routes(struct routing *r, struct claims *k)
-{
-	size_t i;
-
-	for (i = 0; i < k->in_order.len; i++) {
-		routes_share(k->in_order.at[i]);
-		vec_push(&r->routes, *k->in_order.at[i]);
-		free(k->in_order.at[i]);
+		owner = h->claimants.at[0];
+		r->host = h->host;
+		r->path = p->path;
+		r->tls = owner->labels.ssl_passthrough ? TLS_PASSTHROUGH
+		    : owner->labels.ssl_cert != NULL   ? TLS_TERMINATE
+						       : TLS_NONE;
+		r->owner = p->members.at[0];
+		r->host_owner = owner;
+		for (k = 0; k < p->members.len; k++)
+			vec_add(&r->members)->service = p->members.at[k];
+		routes_share(r);
 	}
-	k->in_order.len = 0;
-	vec_sort(&r->routes, compare_routes);
 }
 
 static int
@@ -237,11 +210,30 @@ need_secrets(struct routing *r, const struct claims *k)
 	struct secret_use use;
 	size_t i, n;
 
+<<<<<<< HEAD
 	for (i = 0; i < r->accepted.len; i++)
 		for (n = 0; n < countof(secret_labels); n++)
 			if (accepted_secret(
 				r->accepted.at[i], secret_labels[n], &use))
 				need_secret(r, k, &use, &seen);
+=======
+	for (i = 0; i < r->accepted.len; i++) {
+		const struct labels *l = &r->accepted.at[i]->labels;
+		const char *names[] = { l->ssl_cert, l->ssl_key, l->basic_auth,
+			l->ssl_backend_ca };
+
+		for (n = 0; n < countof(names); n++) {
+			if (names[n] == NULL ||
+			    map_set(&seen, names[n], r) != NULL)
+				continue;
+			if (names[n] == l->ssl_backend_ca &&
+			    claims_is_config(k->model, names[n]))
+				vec_push(&r->configs, xstrdup(names[n]));
+			else
+				vec_push(&r->secrets, xstrdup(names[n]));
+		}
+	}
+>>>>>>> 342d9fc (Extension: a change of one service judges and routes anew only what it touches)
 	vec_sort(&r->secrets, compare_texts);
 	vec_sort(&r->configs, compare_texts);
 	map_fini(&seen);
@@ -268,7 +260,7 @@ compare_uses(const void *a, const void *b)
 }
 
 static void
-take_uses(struct routing *r, const struct claims *k)
+take_uses(struct routing *r, struct verdict *const *all, size_t n_all)
 {
 	struct secret_use use;
 	size_t i, n;
@@ -278,8 +270,9 @@ take_uses(struct routing *r, const struct claims *k)
 			if (accepted_secret(
 				r->accepted.at[i], secret_labels[n], &use))
 				add_use(r, &use, true);
-	for (i = 0; i < k->wanted.list.len; i++)
-		add_use(r, &k->wanted.list.at[i], false);
+	for (i = 0; i < n_all; i++)
+		for (n = 0; n < all[i]->wanted.list.len; n++)
+			add_use(r, &all[i]->wanted.list.at[n], false);
 	vec_sort(&r->uses, compare_uses);
 	for (i = n = 0; i < r->uses.len; i++) {
 		if (n > 0 &&
@@ -291,22 +284,19 @@ take_uses(struct routing *r, const struct claims *k)
 	r->uses.len = n;
 }
 
+void
+routes_needs(struct routing *r, const struct claims *k,
+    struct verdict *const *all, size_t n)
+{
+	routes_needs_fini(r);
+	need_networks(r, k);
+	need_secrets(r, k);
+	take_uses(r, all, n);
+}
+
 struct routing *
 routing_build(const struct cluster_config *c, const struct model *m,
     const struct routing_options *o)
 {
-	struct routing *r = xcalloc(1, sizeof(*r));
-	struct claims k;
-
-	r->cluster = xstrdup(c->cluster.name);
-	r->holds = o == NULL ? NULL : o->holds;
-	claims_init(&k, c, m, o);
-	take_services(r, &k);
-	take_bad_objects(r, &k);
-	take_routes(r, &k);
-	need_networks(r, &k);
-	need_secrets(r, &k);
-	take_uses(r, &k);
-	claims_fini(&k);
-	return r;
+	return router_update(router_new(), c, m, o);
 }

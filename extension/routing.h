@@ -101,15 +101,18 @@ struct routing_secret {
 	char id[SECRET_ID_SIZE];
 };
 
+struct router;
+
 struct routing {
+	struct router *router; /* owns this all (router.h) */
 	char *cluster;
 	const struct holds *holds;	 /* borrowed; what it was built under */
 	VEC(struct accepted *) accepted; /* oldest first */
 	VEC(struct rejected) rejected;	 /* oldest first, bad objects last */
 	VEC(struct route) routes;	 /* by (host, path); "*" last */
 	VEC(const struct network *) networks; /* needed, by name */
-	VEC(const char *) secrets;	      /* needed, by name */
-	VEC(const char *) configs;
+	VEC(char *) secrets;		      /* owned; needed, by name */
+	VEC(char *) configs;
 	/*
 	 * What labels refer to, by ID; those of services that were rejected
 	 * for the content of a secret as well: it may become good.
