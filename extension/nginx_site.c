@@ -335,24 +335,29 @@ add_host(struct nginx_sites *all, struct map *by_signature,
 		all->fallback = s;
 }
 
-struct nginx_sites *
-nginx_sites_new(const struct routing *r)
+/* The routes of one host, which 'first' is the first of. */
+static size_t
+add_slice(struct nginx_sites *all, struct map *by_signature,
+    const struct routing *r, size_t first)
 {
-	struct nginx_sites *all = xcalloc(1, sizeof(*all));
-	struct map by_signature = { 0 };
+	const struct route *routes = &r->routes.at[first];
+	size_t n;
+
+	for (n = 1; first + n < r->routes.len; n++)
+		if (strcmp(routes[n].host, routes->host) != 0)
+			break;
+	add_host(all, by_signature, routes, n);
+	all->n_hosts++;
+	all->terminate |= routes->tls == TLS_TERMINATE;
+	all->passthrough |= routes->tls == TLS_PASSTHROUGH;
+	return n;
+}
+
+static void
+fill_sites(struct nginx_sites *all)
+{
 	size_t i, n;
 
-	for (i = 0; i < r->routes.len; i += n) {
-		const struct route *first = &r->routes.at[i];
-
-		for (n = 1; i + n < r->routes.len; n++)
-			if (strcmp(r->routes.at[i + n].host, first->host) != 0)
-				break;
-		add_host(all, &by_signature, first, n);
-		all->n_hosts++;
-		all->terminate |= first->tls == TLS_TERMINATE;
-		all->passthrough |= first->tls == TLS_PASSTHROUGH;
-	}
 	for (i = 0; i < all->list.len; i++) {
 		struct nginx_site *s = all->list.at[i];
 
@@ -362,6 +367,32 @@ nginx_sites_new(const struct routing *r)
 						    : &all->http_servers) +=
 			    route_servers(&s->routes[n]);
 	}
+}
+
+struct nginx_sites *
+nginx_sites_new(const struct routing *r)
+{
+	struct nginx_sites *all = xcalloc(1, sizeof(*all));
+	struct map by_signature = { 0 };
+	size_t i;
+
+	for (i = 0; i < r->routes.len;)
+		i += add_slice(all, &by_signature, r, i);
+	fill_sites(all);
+	map_fini(&by_signature);
+	return all;
+}
+
+struct nginx_sites *
+nginx_sites_at(const struct routing *r, const size_t *places, size_t n)
+{
+	struct nginx_sites *all = xcalloc(1, sizeof(*all));
+	struct map by_signature = { 0 };
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		(void)add_slice(all, &by_signature, r, places[i]);
+	fill_sites(all);
 	map_fini(&by_signature);
 	return all;
 }

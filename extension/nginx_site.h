@@ -45,6 +45,9 @@ struct nginx_sites {
 };
 
 struct nginx_sites *nginx_sites_new(const struct routing *r);
+/* Only those of the hosts whose first routes are at 'places', ascending. */
+struct nginx_sites *
+nginx_sites_at(const struct routing *r, const size_t *places, size_t n);
 void nginx_sites_free(struct nginx_sites *s);
 
 /* The name of what stands for a route of a site: its upstream, its zone. */

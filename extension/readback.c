@@ -15,6 +15,12 @@ struct host_routes {
 	size_t servers;
 };
 
+/* What the files that are read may, and must, have. */
+struct expected {
+	const struct routing *routing;
+	struct map hosts; /* host -> struct host_routes *, owned */
+};
+
 static const struct route *
 longest_route(const struct host_routes *h, const char *path)
 {
@@ -196,7 +202,7 @@ check_host(const struct reading *r, const struct read_server *s,
 }
 
 static int
-check_server(const struct reading *r, struct map *hosts,
+check_server(const struct reading *r, const struct map *hosts,
     const struct read_server *s, struct error *e)
 {
 	size_t i;
@@ -230,7 +236,7 @@ check_server(const struct reading *r, struct map *hosts,
 
 /* The map from SNI to targets has the passthrough hosts and no other. */
 static int
-check_names(const struct reading *r, struct map *hosts, struct error *e)
+check_names(const struct reading *r, const struct expected *x, struct error *e)
 {
 	struct map_entry *m;
 	size_t i;
@@ -238,11 +244,13 @@ check_names(const struct reading *r, struct map *hosts, struct error *e)
 	if (r->stages != (r->targets.len > 0 ? 2u : 0u))
 		return error_set(e, EPROTO, "%zu stages", r->stages);
 	for (i = 0; (m = map_next(&r->targets, &i)) != NULL;) {
-		const struct host_routes *h = map_get(hosts, m->key);
+		const struct host_routes *h = map_get(&x->hosts, m->key);
+		const struct route *any;
 
 		if (strcmp(m->value, "tls") == 0) {
+			any = routing_host(x->routing, m->key);
 			if (m->key[0] != '\0' &&
-			    (h == NULL || h->first->tls != TLS_TERMINATE))
+			    (any == NULL || any->tls != TLS_TERMINATE))
 				return error_set(e, EPROTO, "TLS of nobody");
 			continue;
 		}
@@ -257,15 +265,15 @@ check_names(const struct reading *r, struct map *hosts, struct error *e)
 }
 
 static int
-compare(const struct reading *r, struct map *hosts, struct error *e)
+compare(const struct reading *r, struct expected *x, struct error *e)
 {
 	struct map_entry *m;
 	size_t i;
 
 	for (i = 0; i < r->servers.len; i++)
-		if (check_server(r, hosts, r->servers.at[i], e) != 0)
+		if (check_server(r, &x->hosts, r->servers.at[i], e) != 0)
 			return -1;
-	for (i = 0; (m = map_next(hosts, &i)) != NULL;) {
+	for (i = 0; (m = map_next(&x->hosts, &i)) != NULL;) {
 		const struct host_routes *h = m->value;
 
 		if (h->servers < 1 || h->servers > 3)
@@ -276,46 +284,82 @@ compare(const struct reading *r, struct map *hosts, struct error *e)
 			return error_set(
 			    e, EPROTO, "%s is not passed through", m->key);
 	}
-	return check_names(r, hosts, e);
+	return check_names(r, x, e);
 }
 
-static void
-index_hosts(struct map *hosts, const struct routing *routing)
+/* Expects the host that 'first' is the first route of; returns how many. */
+static size_t
+expect(struct expected *x, const struct route *first)
 {
-	struct host_routes *h = NULL;
+	const struct routing *r = x->routing;
+	const struct route *end = r->routes.at + r->routes.len;
+	struct host_routes *h;
+	size_t n;
+
+	for (n = 1; first + n < end; n++)
+		if (strcmp(first[n].host, first->host) != 0)
+			break;
+	if (map_get(&x->hosts, first->host) != NULL)
+		return n;
+	h = xcalloc(1, sizeof(*h));
+	h->first = first;
+	h->n = n;
+	(void)map_set(&x->hosts, first->host, h);
+	return n;
+}
+
+static int
+read_back(struct expected *x, struct rendered_file *const *files, size_t n,
+    struct error *e)
+{
+	struct reading reading;
+	struct map_entry *m;
+	int result = 0;
 	size_t i;
 
-	for (i = 0; i < routing->routes.len; i++) {
-		const struct route *route = &routing->routes.at[i];
-
-		if (h == NULL || strcmp(h->first->host, route->host) != 0) {
-			h = xcalloc(1, sizeof(*h));
-			h->first = route;
-			must(map_set(hosts, route->host, h) == NULL);
-		}
-		h->n++;
-	}
+	readback_read_init(&reading);
+	for (i = 0; i < n && result == 0; i++)
+		result = readback_read_file(&reading, files[i], e);
+	if (result == 0)
+		result = compare(&reading, x, e);
+	for (i = 0; (m = map_next(&x->hosts, &i)) != NULL;)
+		free(m->value);
+	map_fini(&x->hosts);
+	readback_read_fini(&reading);
+	return result == 0 ? 0 : error_wrap(e, "read-back");
 }
 
 int
 readback_check(
     const struct rendered *r, const struct routing *routing, struct error *e)
 {
-	struct reading reading;
-	struct map hosts = { 0 };
-	struct map_entry *m;
-	int result = 0;
+	struct expected x = { .routing = routing };
 	size_t i;
 
-	readback_read_init(&reading);
-	for (i = 0; i < r->files.len && result == 0; i++)
-		result = readback_read_file(&reading, r->files.at[i], e);
-	index_hosts(&hosts, routing);
-	if (result == 0)
-		result = compare(&reading, &hosts, e);
-	for (i = 0; (m = map_next(&hosts, &i)) != NULL;)
-		free(m->value);
-	map_fini(&hosts);
-	readback_read_fini(&reading);
-	return result == 0 ? 0 : error_wrap(e, "read-back");
+	for (i = 0; i < routing->routes.len;)
+		i += expect(&x, &routing->routes.at[i]);
+	return read_back(&x, r->files.at, r->files.len, e);
+}
+
+int
+readback_check_part(struct rendered_file *const *files, size_t n,
+    const struct routing *routing, const struct nginx_sites *const *sites,
+    size_t n_sites, struct error *e)
+{
+	struct expected x = { .routing = routing };
+	const struct route *fallback = routing_host(routing, "*");
+	size_t i, k, h;
+
+	if (fallback != NULL)
+		(void)expect(&x, fallback);
+	for (i = 0; i < n_sites; i++) {
+		for (k = 0; k < sites[i]->list.len; k++) {
+			const struct nginx_site *s = sites[i]->list.at[k];
+
+			for (h = 0; h < s->hosts.len; h++)
+				(void)expect(
+				    &x, routing_host(routing, s->hosts.at[h]));
+		}
+	}
+	return read_back(&x, files, n, e);
 }

@@ -1,104 +1,286 @@
-/* Rendering: see render.h. */
+/*
+ * Rendering, all of it or what changed: see render.h.
+ *
+ * What the hosts of one service come to, its group, depends on that service
+ * and its routes alone.  The cluster's own files need sums over all groups and
+ * are few: they are written each time.
+ */
 #include "render.h"
 
-#include "nginx_conf.h"
-#include "nginx_server.h"
-#include "nginx_stream.h"
 #include "readback.h"
+#include "render_write.h"
+#include "router.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Takes 'path' and what the emitter wrote; keeps its first refusal. */
+/* Of the hosts that one service owns. */
+struct group {
+	VEC(struct rendered_file *) files; /* each used once here */
+	size_t n_hosts;
+	size_t http_servers;
+	size_t stream_servers;
+	bool terminate;
+	bool passthrough;
+};
+
+struct renderer {
+	struct map groups;     /* service ID -> struct group *, owned */
+	struct rendered *last; /* what these come to; NULL: nothing */
+	/* Over all groups. */
+	size_t n_hosts, http_servers, stream_servers, terminate, passthrough;
+};
+
+/* One rendering. */
+struct work {
+	struct renderer *k;
+	const struct routing *routing;
+	bool all; /* nothing of the last result stays unseen */
+	struct nginx_context x;
+	struct nginx_sites *whole;    /* sums; sites where a passthrough is */
+	struct nginx_sites *fallback; /* of the default backend's owner */
+	VEC(const struct nginx_sites *) sites; /* owned; of those */
+	VEC(struct group *) groups;	       /* theirs */
+	struct file_list fresh;
+	VEC(const struct rendered_file *) gone; /* from the last */
+};
+
+/* ---- groups ---- */
+
 static void
-add_file(struct rendered *r, char *path, struct emit *m, struct error *first)
+count(struct renderer *k, const struct group *g, bool in)
 {
-	must(m->depth == 0);
-	if (m->out.overflow && m->error.code == 0)
-		(void)error_set(&m->error, EFBIG, "%s is too large", path);
-	if (m->error.code != 0 && first->code == 0)
-		*first = m->error;
-	vec_push(&r->files,
-	    rendered_file_new(
-		path, xmemdup0(m->out.p, m->out.len), m->out.len));
-	emit_fini(m);
+	size_t one = in ? 1 : (size_t)-1;
+
+	k->n_hosts += one * g->n_hosts;
+	k->http_servers += one * g->http_servers;
+	k->stream_servers += one * g->stream_servers;
+	k->terminate += g->terminate ? one : 0;
+	k->passthrough += g->passthrough ? one : 0;
 }
 
 static void
-add_raw(struct rendered *r, const char *path, const char *text,
-    const char *more, struct error *first)
+group_free(struct group *g)
 {
-	struct emit m;
-
-	if (text == NULL && more == NULL)
-		return;
-	emit_init(&m);
-	if (text != NULL) {
-		emit_literal(&m, text);
-		emit_text(&m, "\n");
-	}
-	if (more != NULL) {
-		emit_literal(&m, more);
-		emit_text(&m, "\n");
-	}
-	add_file(r, xstrdup(path), &m, first);
-}
-
-static void
-add_site(struct rendered *r, const struct nginx_context *x,
-    const struct nginx_site *s, struct error *first)
-{
-	struct emit m;
-
-	if (s == x->sites->fallback)
-		return;
-	emit_init(&m);
-	nginx_server_site(&m, x, s);
-	add_file(r, xasprintf("sites/%s.conf", s->id), &m, first);
-	if (s->tls != TLS_PASSTHROUGH)
-		return;
-	emit_init(&m);
-	nginx_stream_site(&m, x, s);
-	add_file(r, xasprintf("sites/%s.stream", s->id), &m, first);
-	emit_init(&m);
-	nginx_stream_names(&m, s);
-	add_file(r, xasprintf("sites/%s.sni", s->id), &m, first);
-}
-
-static void
-add_files(
-    struct rendered *r, const struct nginx_context *x, struct error *first)
-{
-	const struct cluster_config *c = x->c;
-	struct emit m;
 	size_t i;
 
-	emit_init(&m);
-	nginx_conf_main(&m, x);
-	add_file(r, xstrdup("nginx.conf"), &m, first);
-	emit_init(&m);
-	nginx_server_default(&m, x);
-	add_file(r, xstrdup("sites/default.conf"), &m, first);
-	if (x->tls) {
-		emit_init(&m);
-		nginx_server_https(&m, x, false);
-		add_file(r, xstrdup("sites/https.inc"), &m, first);
+	for (i = 0; i < g->files.len; i++)
+		rendered_file_drop(g->files.at[i]);
+	vec_fini(&g->files);
+	free(g);
+}
+
+/* Equal files of the last result are shared on. */
+static void
+forget(struct renderer *k)
+{
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; (e = map_next(&k->groups, &i)) != NULL;)
+		group_free(e->value);
+	map_fini(&k->groups);
+	*k = (struct renderer){ .last = k->last };
+}
+
+static void
+clear(struct renderer *k)
+{
+	forget(k);
+	rendered_free(k->last);
+	k->last = NULL;
+}
+
+struct renderer *
+renderer_new(void)
+{
+	return xcalloc(1, sizeof(struct renderer));
+}
+
+void
+renderer_free(struct renderer *k)
+{
+	if (k == NULL)
+		return;
+	clear(k);
+	free(k);
+}
+
+static void
+drop_group(struct work *w, const char *id)
+{
+	struct group *g = map_remove(&w->k->groups, id);
+	size_t i;
+
+	if (g == NULL)
+		return;
+	count(w->k, g, false);
+	/* They stay in 'last' as long as they are looked for there. */
+	for (i = 0; i < g->files.len; i++)
+		vec_push(&w->gone, g->files.at[i]);
+	group_free(g);
+}
+
+struct places {
+	VEC(size_t) list;
+};
+
+static void
+add_group(struct work *w, const char *id, const struct places *at)
+{
+	struct nginx_sites *sites =
+	    nginx_sites_at(w->routing, at->list.at, at->list.len);
+	struct group *g = xcalloc(1, sizeof(*g));
+
+	g->n_hosts = sites->n_hosts;
+	g->http_servers = sites->http_servers;
+	g->stream_servers = sites->stream_servers;
+	g->terminate = sites->terminate;
+	g->passthrough = sites->passthrough;
+	count(w->k, g, true);
+	(void)map_set(&w->k->groups, id, g);
+	vec_push(&w->sites, sites);
+	vec_push(&w->groups, g);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The hosts that 'owner' owns, of those that its labels name. */
+static void
+add_owned(struct work *w, const struct accepted *owner)
+{
+	const struct routing *r = w->routing;
+	size_t i, n, len = owner->labels.hosts.len;
+	struct places at = { 0 };
+
+	for (i = 0; i <= len; i++) {
+		const char *host =
+		    i < len ? owner->labels.hosts.at[i].text : "*";
+		const struct route *first = routing_host(r, host);
+
+		if (first != NULL && first->host_owner == owner)
+			vec_push(&at.list, (size_t)(first - r->routes.at));
 	}
-	if (x->front_tls) {
-		emit_init(&m);
-		nginx_server_https(&m, x, true);
-		add_file(r, xstrdup("sites/https_front.inc"), &m, first);
+	vec_sort(&at.list, compare_places);
+	for (i = n = 0; i < at.list.len; i++)
+		if (n == 0 || at.list.at[n - 1] != at.list.at[i])
+			at.list.at[n++] = at.list.at[i];
+	at.list.len = n;
+	if (n > 0)
+		add_group(w, owner->service->id, &at);
+	vec_fini(&at.list);
+}
+
+static void
+add_all(struct work *w)
+{
+	const struct routing *r = w->routing;
+	struct map owners = { 0 };
+	struct places *at = NULL;
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; i < r->routes.len; i++) {
+		const char *id = r->routes.at[i].host_owner->service->id;
+
+		if (i > 0 &&
+		    strcmp(r->routes.at[i - 1].host, r->routes.at[i].host) == 0)
+			continue;
+		at = map_get(&owners, id);
+		if (at == NULL) {
+			at = xcalloc(1, sizeof(*at));
+			(void)map_set(&owners, id, at);
+		}
+		vec_push(&at->list, i);
 	}
-	add_raw(r, "sites/main.raw", c->nginx.global_options, NULL, first);
-	add_raw(r, "sites/http.raw", c->nginx.ssl_options,
-	    c->nginx.http_options, first);
-	add_raw(r, "sites/stream.raw", c->nginx.stream_options, NULL, first);
-	for (i = 0; c->templates != NULL && i < TEMPLATE_COUNT; i++)
-		add_raw(r, nginx_template_path((enum config_template)i),
-		    c->templates->text[i], NULL, first);
-	for (i = 0; i < x->sites->list.len; i++)
-		add_site(r, x, x->sites->list.at[i], first);
-	rendered_sort(r);
+	for (i = 0; (e = map_next(&owners, &i)) != NULL;) {
+		at = e->value;
+		add_group(w, e->key, at);
+		vec_fini(&at->list);
+		free(at);
+	}
+	map_fini(&owners);
+}
+
+/* What has to be written: of those whose hosts changed, or of everybody. */
+static void
+choose(struct work *w)
+{
+	const struct routing *r = w->routing;
+	const struct routing_changes *changes =
+	    r->router == NULL ? NULL : router_changes(r->router);
+	struct map_entry *e;
+	size_t i;
+
+	w->all = w->k->last == NULL || changes == NULL || changes->all;
+	if (w->all) {
+		forget(w->k);
+		add_all(w);
+		return;
+	}
+	for (i = 0; (e = map_next(&changes->owners, &i)) != NULL;)
+		drop_group(w, e->key);
+	for (i = 0; (e = map_next(&changes->owners, &i)) != NULL;) {
+		const struct accepted *a = router_accepted(r->router, e->key);
+
+		if (a != NULL)
+			add_owned(w, a);
+	}
+}
+
+/* ---- the whole ---- */
+
+/* The sums, and the sites that the cluster's own files have to know. */
+static void
+sum_up(struct work *w)
+{
+	const struct renderer *k = w->k;
+	const struct route *any = routing_host(w->routing, "*");
+	size_t place;
+
+	/* The map of a passthrough's wildcards names hosts of others. */
+	w->whole = k->passthrough > 0 ? nginx_sites_new(w->routing)
+				      : xcalloc(1, sizeof(*w->whole));
+	w->whole->n_hosts = k->n_hosts;
+	w->whole->http_servers = k->http_servers;
+	w->whole->stream_servers = k->stream_servers;
+	w->whole->terminate = k->terminate > 0;
+	w->whole->passthrough = k->passthrough > 0;
+	if (any == NULL || w->whole->fallback != NULL)
+		return;
+	place = (size_t)(any - w->routing->routes.at);
+	w->fallback = nginx_sites_at(w->routing, &place, 1);
+	w->whole->fallback = w->fallback->fallback;
+}
+
+static void
+set_context(struct work *w, const struct cluster_config *c,
+    const struct render_options *o)
+{
+	const struct nginx_sites *sites = w->whole;
+	bool http11 = strcmp(c->nginx.http_version, "1.1") == 0;
+
+	w->x = (struct nginx_context){
+		.c = c,
+		.o = o,
+		.sites = sites,
+		.secrets_dir = o->secrets_dir != NULL ? o->secrets_dir
+						      : c->proxy.secrets_dir,
+		.tls = sites->terminate || sites->passthrough,
+		.stream = sites->passthrough || c->nginx.stream_options != NULL,
+		.front = c->nginx.real_ip_from.items.len > 0,
+		.front_tls = sites->passthrough &&
+		    c->nginx.real_ip_from.items.len > 0 &&
+		    !c->nginx.accept_proxy_protocol,
+		.http11 = http11,
+		.keepalive = http11 && c->nginx.upstream_keepalive > 0,
+	};
 }
 
 static void
@@ -118,45 +300,128 @@ add_listens(struct rendered *r, const struct nginx_context *x)
 		    x->c->nginx.http2 ? " http2" : "", proxy);
 }
 
-static struct rendered *
-render_nginx(const struct cluster_config *c, const struct nginx_sites *sites,
-    const struct render_options *o, struct error *e)
+static void
+write_files(struct work *w)
 {
-	const struct nginx_context x = {
-		.c = c,
-		.o = o,
-		.sites = sites,
-		.secrets_dir = o->secrets_dir != NULL ? o->secrets_dir
-						      : c->proxy.secrets_dir,
-		.tls = sites->terminate || sites->passthrough,
-		.stream = sites->passthrough || c->nginx.stream_options != NULL,
-		.front = c->nginx.real_ip_from.items.len > 0,
-		.front_tls = sites->passthrough &&
-		    c->nginx.real_ip_from.items.len > 0 &&
-		    !c->nginx.accept_proxy_protocol,
-		.http11 = strcmp(c->nginx.http_version, "1.1") == 0,
-		.keepalive = strcmp(c->nginx.http_version, "1.1") == 0 &&
-		    c->nginx.upstream_keepalive > 0,
-	};
-	struct rendered *r = xcalloc(1, sizeof(*r));
-	struct error first = { 0 };
+	struct renderer *k = w->k;
+	size_t i, n, first;
 
-	add_files(r, &x, &first);
-	add_listens(r, &x);
-	rendered_name(r);
-	if (first.code != 0) {
-		rendered_free(r);
-		(void)error_set(e, first.code, "%s", first.msg);
-		return NULL;
+	w->fresh.last = k->last;
+	for (i = 0; i < w->sites.len; i++) {
+		struct group *g = w->groups.at[i];
+
+		first = w->fresh.files.len;
+		for (n = 0; n < w->sites.at[i]->list.len; n++)
+			render_site(
+			    &w->fresh, &w->x, w->sites.at[i]->list.at[n]);
+		for (n = first; n < w->fresh.files.len; n++)
+			vec_push(
+			    &g->files, rendered_file_use(w->fresh.files.at[n]));
 	}
-	return r;
+	render_common(&w->fresh, &w->x);
+	file_list_sort(&w->fresh);
 }
 
-struct rendered *
-render(const struct cluster_config *c, const struct routing *r,
-    const struct render_options *o, struct error *e)
+static int
+compare_paths(const void *a, const void *b)
 {
-	struct nginx_sites *sites;
+	return strcmp((*(const struct rendered_file *const *)a)->path,
+	    (*(const struct rendered_file *const *)b)->path);
+}
+
+/* The cluster's own are written anew each time. */
+static void
+leave_common(struct work *w)
+{
+	static const char *const paths[] = { "nginx.conf", "sites/default.conf",
+		"sites/https.inc" };
+	const struct rendered *last = w->k->last;
+	const struct rendered_file *f;
+	size_t i;
+
+	for (i = 0; i < countof(paths); i++) {
+		f = rendered_file(last, paths[i]);
+		if (f != NULL)
+			vec_push(&w->gone, f);
+	}
+	for (i = 0; i < last->files.len; i++) {
+		const char *path = last->files.at[i]->path;
+		size_t len = strlen(path);
+
+		if (len > 4 && strcmp(path + len - 4, ".raw") == 0)
+			vec_push(&w->gone, last->files.at[i]);
+	}
+}
+
+/* The last files, less those that are gone, and the fresh ones. */
+static void
+merge(struct work *w, struct rendered *out)
+{
+	const struct rendered *last = w->k->last;
+	size_t i, f = 0, g = 0, n = w->all ? 0 : last->files.len;
+
+	if (!w->all)
+		leave_common(w);
+	vec_sort(&w->gone, compare_paths);
+	for (i = 0; i < n; i++) {
+		struct rendered_file *x = last->files.at[i];
+
+		if (g < w->gone.len && w->gone.at[g] == x) {
+			g++;
+			continue;
+		}
+		for (; f < w->fresh.files.len &&
+		     strcmp(w->fresh.files.at[f]->path, x->path) < 0;
+		     f++)
+			vec_push(&out->files,
+			    rendered_file_use(w->fresh.files.at[f]));
+		vec_push(&out->files, rendered_file_use(x));
+	}
+	must(g == w->gone.len);
+	for (; f < w->fresh.files.len; f++)
+		vec_push(&out->files, rendered_file_use(w->fresh.files.at[f]));
+}
+
+static struct rendered *
+finish(struct work *w, struct error *e)
+{
+	struct rendered *out;
+
+	if (w->fresh.first.code != 0) {
+		(void)error_set(
+		    e, w->fresh.first.code, "%s", w->fresh.first.msg);
+		return NULL;
+	}
+	if (readback_check_part(w->fresh.files.at, w->fresh.files.len,
+		w->routing, w->sites.at, w->sites.len, e) != 0)
+		return NULL;
+	out = xcalloc(1, sizeof(*out));
+	merge(w, out);
+	add_listens(out, &w->x);
+	rendered_name(out);
+	return out;
+}
+
+static void
+work_fini(struct work *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->sites.len; i++)
+		nginx_sites_free((void *)(uintptr_t)w->sites.at[i]);
+	vec_fini(&w->sites);
+	vec_fini(&w->groups);
+	vec_fini(&w->gone);
+	nginx_sites_free(w->whole);
+	nginx_sites_free(w->fallback);
+	file_list_fini(&w->fresh);
+}
+
+static struct rendered *
+render_with(struct renderer *k, const struct cluster_config *c,
+    const struct routing *r, const struct render_options *o, struct error *e)
+{
+	struct work w = { .k = k, .routing = r };
 	struct rendered *out;
 
 	if (c->proxy.engine != ENGINE_NGINX) {
@@ -164,12 +429,39 @@ render(const struct cluster_config *c, const struct routing *r,
 		    "engine haproxy is not in this version: use nginx");
 		return NULL;
 	}
-	sites = nginx_sites_new(r);
-	out = render_nginx(c, sites, o, e);
-	nginx_sites_free(sites);
-	if (out != NULL && readback_check(out, r, e) != 0) {
-		rendered_free(out);
-		out = NULL;
+	choose(&w);
+	sum_up(&w);
+	set_context(&w, c, o);
+	write_files(&w);
+	out = finish(&w, e);
+	work_fini(&w);
+	return out;
+}
+
+struct rendered *
+renderer_render(struct renderer *k, const struct cluster_config *c,
+    const struct routing *r, const struct render_options *o, struct error *e)
+{
+	struct rendered *out = render_with(k, c, r, o, e);
+
+	if (out == NULL) {
+		clear(k);
+		return NULL;
 	}
+	rendered_free(k->last);
+	k->last = rendered_share(out);
+	if (r->router != NULL)
+		router_changes_clear(r->router);
+	return out;
+}
+
+struct rendered *
+render(const struct cluster_config *c, const struct routing *r,
+    const struct render_options *o, struct error *e)
+{
+	struct renderer k = { 0 };
+	struct rendered *out = render_with(&k, c, r, o, e);
+
+	clear(&k);
 	return out;
 }

@@ -67,6 +67,19 @@ struct render_options {
 struct rendered *render(const struct cluster_config *c, const struct routing *r,
     const struct render_options *o, struct error *e) _warn_unused_;
 void rendered_free(struct rendered *r);
+/*
+ * The same, keeping what it made for the next time: files are written and read
+ * back where the routing's router says that something changed (router.h), and
+ * shared with the result before where not.  One routing and one set of options
+ * for all calls.
+ */
+struct renderer;
+struct renderer *renderer_new(void);
+void renderer_free(struct renderer *k);
+struct rendered *renderer_render(struct renderer *k,
+    const struct cluster_config *c, const struct routing *r,
+    const struct render_options *o, struct error *e) _warn_unused_;
+
 /* A copy that shares the files, without 'secrets'. */
 struct rendered *rendered_share(const struct rendered *r);
 /* Whether they differ in addresses behind routes at most. */

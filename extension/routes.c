@@ -76,6 +76,33 @@ routing_free(struct routing *r)
 		router_free(r->router);
 }
 
+static bool
+is_before(const char *a, const char *b)
+{
+	bool a_default = strcmp(a, DEFAULT_HOST) == 0;
+	bool b_default = strcmp(b, DEFAULT_HOST) == 0;
+
+	return a_default == b_default ? strcmp(a, b) < 0 : b_default;
+}
+
+const struct route *
+routing_host(const struct routing *r, const char *host)
+{
+	size_t low = 0, high = r->routes.len;
+
+	while (low < high) {
+		size_t i = low + (high - low) / 2;
+
+		if (is_before(r->routes.at[i].host, host))
+			low = i + 1;
+		else
+			high = i;
+	}
+	return low < r->routes.len && strcmp(r->routes.at[low].host, host) == 0
+	    ? &r->routes.at[low]
+	    : NULL;
+}
+
 bool
 routing_is_ours(const struct cluster_config *c, const struct service *s)
 {
@@ -195,12 +222,12 @@ need_secret(struct routing *r, const struct claims *k,
 
 	if (map_set(seen, use->name, r) == NULL) {
 		if (config)
-			vec_push(&r->configs, use->name);
+			vec_push(&r->configs, xstrdup(use->name));
 		else
-			vec_push(&r->secrets, use->name);
+			vec_push(&r->secrets, xstrdup(use->name));
 	}
 	if (use->key != NULL && map_set(seen, use->key, r) == NULL)
-		vec_push(&r->secrets, use->key);
+		vec_push(&r->secrets, xstrdup(use->key));
 }
 
 static void
@@ -210,30 +237,11 @@ need_secrets(struct routing *r, const struct claims *k)
 	struct secret_use use;
 	size_t i, n;
 
-<<<<<<< HEAD
 	for (i = 0; i < r->accepted.len; i++)
 		for (n = 0; n < countof(secret_labels); n++)
 			if (accepted_secret(
 				r->accepted.at[i], secret_labels[n], &use))
 				need_secret(r, k, &use, &seen);
-=======
-	for (i = 0; i < r->accepted.len; i++) {
-		const struct labels *l = &r->accepted.at[i]->labels;
-		const char *names[] = { l->ssl_cert, l->ssl_key, l->basic_auth,
-			l->ssl_backend_ca };
-
-		for (n = 0; n < countof(names); n++) {
-			if (names[n] == NULL ||
-			    map_set(&seen, names[n], r) != NULL)
-				continue;
-			if (names[n] == l->ssl_backend_ca &&
-			    claims_is_config(k->model, names[n]))
-				vec_push(&r->configs, xstrdup(names[n]));
-			else
-				vec_push(&r->secrets, xstrdup(names[n]));
-		}
-	}
->>>>>>> 342d9fc (Extension: a change of one service judges and routes anew only what it touches)
 	vec_sort(&r->secrets, compare_texts);
 	vec_sort(&r->configs, compare_texts);
 	map_fini(&seen);

@@ -164,6 +164,8 @@ struct routing *routing_build(const struct cluster_config *c,
     const struct model *m, const struct routing_options *o);
 void routing_free(struct routing *r);
 
+/* The first route of the host (exactly this one), or NULL. */
+const struct route *routing_host(const struct routing *r, const char *host);
 /* Whether the service takes part in 'c': it names it, or c is the default. */
 bool routing_is_ours(const struct cluster_config *c, const struct service *s);
 
