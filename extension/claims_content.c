@@ -48,8 +48,8 @@ take_place(struct judge *j, const char *host)
 	if (claims_owner(j->k, j->v, host) == NULL)
 		j->a->in_force |= 1ULL << LABEL_SSL_CERT;
 	for (i = 0; i < l->context_roots.len; i++)
-		if (claims_path_owner(j->k, j->v, host,
-			l->context_roots.at[i].text) == NULL)
+		if (claims_path_owner(
+			j->k, j->v, host, l->context_roots.at[i].text) == NULL)
 			j->a->in_force |= 1ULL << LABEL_SSL_BACKEND_CA |
 			    1ULL << LABEL_BASIC_AUTH;
 }

@@ -16,7 +16,6 @@
 #include "base/mem.h"
 #include "base/sandbox.h"
 #include "config/template.h"
-#include "docker/decode.h"
 #include "docker/decode_guard.h"
 #include "live_object.h"
 #include "render.h"
@@ -57,52 +56,6 @@ push_soon(struct live *l)
 
 /* ---- rendering ---- */
 
-const struct routing *
-live_build(struct live *l)
-{
-	struct routing_options o = {
-		.set_aside = &l->aside.verdicts,
-		.foreign_is_error = true,
-		.secrets = &l->secrets.book,
-		.holds = &l->holds,
-	};
-
-	if (l->routing == NULL && l->whole && !l->careful.on) {
-		if (aside_refresh(&l->aside, l->model) > 0)
-			live_aside_changed(l);
-		l->routing = routing_build(l->config, l->model, &o);
-		if (live_holds_learn(l)) {
-			routing_free(l->routing);
-			l->routing = routing_build(l->config, l->model, &o);
-			(void)live_holds_learn(l);
-		}
-		live_secrets_learn(&l->secrets, l->routing);
-	}
-	return l->routing;
-}
-
-struct rendered *
-live_render(struct live *l, const struct routing *r)
-{
-	struct render_options o = {
-		.live = true,
-		.secrets_dir = l->config->proxy.secrets_dir,
-	};
-	struct rendered *out;
-	struct error e;
-
-	if (r == NULL)
-		return NULL;
-	out = render(l->config, r, &o, &e);
-	if (out == NULL)
-		log_error("what was rendered is not what was meant: %s; the "
-			  "configuration before stays in force",
-		    e.msg);
-	else
-		live_secrets_manifest(r, &out->secrets);
-	return out;
-}
-
 static void
 deliver(struct live *l, struct rendered *r, const struct state_change *change)
 {
@@ -142,7 +95,7 @@ on_apply(uv_timer_t *timer)
 	if (r == NULL)
 		return;
 	worknote_done(l->note);
-	served_offer(&l->served, l->routing);
+	live_served(l);
 	now = state_newest(l->state);
 	change.structure = now == NULL || !rendered_same_structure(now, r);
 	change.rendered_us = clock_wall_us();
@@ -160,83 +113,25 @@ live_routing(struct live *l)
 	return live_build(l);
 }
 
-void
-live_changed(struct live *l)
+static void
+apply_soon(struct live *l)
 {
 	uint64_t quiet = clock_mono_ms() - l->applied_ms;
 
-	routing_free(l->routing);
-	l->routing = NULL;
 	if (!uv_is_active((uv_handle_t *)&l->apply))
 		must(uv_timer_start(&l->apply, on_apply,
 			 quiet >= GATHER_MS ? 0 : GATHER_MS - quiet, 0) == 0);
 	push_soon(l);
 }
 
+void
+live_changed(struct live *l)
+{
+	live_forget(l);
+	apply_soon(l);
+}
+
 /* ---- the bus ---- */
-
-static void
-take_snapshot(struct live *l, struct model *m)
-{
-	/* The routing borrows from the model it was built of. */
-	routing_free(l->routing);
-	l->routing = NULL;
-	live_blame_abort(l);
-	odd_keep(&l->odd, l->model, m);
-	model_free(l->model);
-	l->model = m;
-	if (!l->whole)
-		log_info(
-		    "the whole state is here: %zu services", m->services.len);
-	l->whole = true;
-}
-
-static int
-take_removal(struct live *l, const struct bus_message *msg, struct error *e)
-{
-	struct bus_removal r;
-	size_t i;
-
-	if (bus_decode_removal(msg->body, msg->body_len, &r, e) != 0)
-		return -1;
-	routing_free(l->routing);
-	l->routing = NULL;
-	for (i = 0; i < r.services_len; i++)
-		(void)model_remove_service(l->model, r.services[i]);
-	for (i = 0; i < r.networks_len; i++)
-		(void)model_remove_network(l->model, r.networks[i]);
-	for (i = 0; i < r.nodes_len; i++)
-		(void)model_remove_node(l->model, r.nodes[i]);
-	for (i = 0; i < r.secrets_len; i++)
-		(void)model_remove_secret(l->model, r.secrets[i]);
-	for (i = 0; i < r.configs_len; i++)
-		(void)model_remove_config(l->model, r.configs[i]);
-	bus_removal_fini(&r);
-	return 0;
-}
-
-static int
-take_objects(struct live *l, const struct bus_message *msg, struct error *e)
-{
-	struct model *m = docker_decode_snapshot(msg->body, msg->body_len, e);
-	struct map_entry *entry;
-	size_t i;
-
-	if (m == NULL)
-		return -1;
-	if (msg->type == BUS_SNAPSHOT) {
-		take_snapshot(l, m);
-		return 0;
-	}
-	routing_free(l->routing);
-	l->routing = NULL;
-	for (i = 0; (entry = map_next(&m->services, &i)) != NULL;)
-		live_blame_replaced(l, entry->value);
-	odd_forget(&l->odd, m);
-	model_merge(l->model, m);
-	odd_drop(&l->odd, l->model);
-	return 0;
-}
 
 static void
 on_message(void *arg, const struct bus_message *msg)
@@ -251,10 +146,10 @@ on_message(void *arg, const struct bus_message *msg)
 	switch (msg->type) {
 	case BUS_UPDATE:
 	case BUS_SNAPSHOT:
-		rc = take_objects(l, msg, &e);
+		rc = live_take_objects(l, msg, &e);
 		break;
 	case BUS_REMOVE:
-		rc = take_removal(l, msg, &e);
+		rc = live_take_removal(l, msg, &e);
 		break;
 	case BUS_BEACON:
 	case BUS_ASK:
@@ -275,7 +170,7 @@ on_message(void *arg, const struct bus_message *msg)
 		l->stamps = msg->stamps;
 		l->received_us = clock_wall_us();
 	}
-	live_changed(l);
+	apply_soon(l);
 	live_blame_changed(l);
 }
 
@@ -517,7 +412,8 @@ open_parts(struct live *l, struct error *e)
 static void
 live_free(struct live *l)
 {
-	routing_free(l->routing);
+	renderer_free(l->renderer);
+	router_free(l->router);
 	live_blame_free(l);
 	odd_fini(&l->odd);
 	blame_fini(&l->careful.b);
@@ -559,6 +455,8 @@ extension_live(const struct live_options *o)
 	log_init("bulkhead-extension", l.config->cluster.name);
 	must(uv_loop_init(&l.loop) == 0);
 	l.model = model_new();
+	l.router = router_new();
+	l.renderer = renderer_new();
 	l.state = state_new(o->run_dir, l.config);
 	live_store_open(&l);
 	live_fence(&l);

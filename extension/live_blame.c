@@ -93,8 +93,7 @@ finish(struct live *l)
 	bool any = false;
 	size_t i;
 
-	routing_free(l->routing);
-	l->routing = NULL;
+	live_forget(l);
 	for (i = 0; i < x->b.suspects.len; i++) {
 		const struct blame_suspect *s = &x->b.suspects.at[i];
 

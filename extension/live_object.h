@@ -15,6 +15,8 @@
 #include "model/model.h"
 #include "odd.h"
 #include "proxies.h"
+#include "render.h"
+#include "router.h"
 #include "routing.h"
 #include "served.h"
 #include "state.h"
@@ -68,8 +70,11 @@ struct live {
 	struct odd odd;
 	bool whole; /* a snapshot has come: what we have is all there is */
 	bool heard; /* the reader is heard */
+	struct router *router;
+	struct renderer *renderer;
 	/* Of the model as it is; NULL: to be built when it is wanted. */
-	struct routing *routing;
+	const struct routing *routing;
+	bool renew;	    /* the next routing is built from nothing */
 	struct aside aside; /* the routing borrows from it */
 	bool aside_changed; /* not on disk yet */
 	struct holds holds;
@@ -103,6 +108,15 @@ const struct routing *live_routing(struct live *l);
 /* The routing of the model as it is now; NULL before the first snapshot. */
 const struct routing *live_build(struct live *l);
 
+/* The routing is to be built from nothing: what it borrows may go. */
+void live_forget(struct live *l);
+/* A message's objects into the model; what they touch is built anew. */
+int live_take_objects(struct live *l, const struct bus_message *msg,
+    struct error *e) _warn_unused_;
+int live_take_removal(struct live *l, const struct bus_message *msg,
+    struct error *e) _warn_unused_;
+/* What was rendered last is delivered. */
+void live_served(struct live *l);
 /* NULL: logged already. */
 struct rendered *live_render(struct live *l, const struct routing *r);
 /* live_store.c: what outlives us. */

@@ -174,7 +174,7 @@ set_last_good(
 }
 
 /* Removes what is not among 'known' and frees it. */
-static void
+static bool
 forget(struct live_secrets *s, struct map *m, const struct map *known,
     void (*drop)(void *value))
 {
@@ -183,6 +183,7 @@ forget(struct live_secrets *s, struct map *m, const struct map *known,
 	} gone = { { NULL, 0, 0 } };
 	struct map_entry *e;
 	size_t i;
+	bool any;
 
 	for (i = 0; (e = map_next(m, &i)) != NULL;)
 		if (map_get(known, e->key) == NULL)
@@ -192,7 +193,9 @@ forget(struct live_secrets *s, struct map *m, const struct map *known,
 		free(gone.list.at[i]);
 		s->stored = false;
 	}
+	any = gone.list.len > 0;
 	vec_fini(&gone.list);
+	return any;
 }
 
 static void
@@ -208,13 +211,17 @@ drop_use(void *value)
 	free_use(value);
 }
 
-void
+bool
 live_secrets_learn(struct live_secrets *s, const struct routing *r)
 {
 	struct map services = { 0 }, ids = { 0 };
 	struct secret_use use;
 	size_t i;
+	bool any;
 
+	/* Of most clusters nothing is known, and so nothing to be learnt. */
+	if (s->facts.len == 0 && s->last_good.len == 0)
+		return false;
 	for (i = 0; i < r->accepted.len; i++) {
 		const struct accepted *a = r->accepted.at[i];
 		const struct secret_fact *f;
@@ -232,10 +239,11 @@ live_secrets_learn(struct live_secrets *s, const struct routing *r)
 			    &services, r->rejected.at[i].service_id, s);
 	for (i = 0; i < r->uses.len; i++)
 		(void)map_set(&ids, r->uses.at[i].id, s);
-	forget(s, &s->last_good, &services, drop_use);
-	forget(s, &s->facts, &ids, drop_fact);
+	any = forget(s, &s->last_good, &services, drop_use);
+	any = forget(s, &s->facts, &ids, drop_fact) || any;
 	map_fini(&services);
 	map_fini(&ids);
+	return any;
 }
 
 void

@@ -24,8 +24,11 @@ void live_secrets_fini(struct live_secrets *s);
 /* Takes what the proxies say now; true when routes may have to change. */
 bool live_secrets_refresh(
     struct live_secrets *s, const struct proxies *p, uint64_t now_ms);
-/* Remembers what the routes are served with, and forgets what is gone. */
-void live_secrets_learn(struct live_secrets *s, const struct routing *r);
+/*
+ * Remembers what the routes are served with, and forgets what is gone; true if
+ * there was anything to forget.
+ */
+bool live_secrets_learn(struct live_secrets *s, const struct routing *r);
 int live_secrets_store(struct live_secrets *s, struct error *e) _warn_unused_;
 /* The manifest's member "secrets", the caller's. */
 void live_secrets_manifest(const struct routing *r, char **ret);

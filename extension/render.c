@@ -27,6 +27,9 @@ struct group {
 struct renderer {
 	struct map groups;     /* service ID -> struct group *, owned */
 	struct rendered *last; /* what these come to; NULL: nothing */
+	VEC(struct rendered_file *) common; /* the cluster's own */
+	/* What every site's files depend on. */
+	bool tls, behind;
 	/* Over all groups. */
 	size_t n_hosts, http_servers, stream_servers, terminate, passthrough;
 };
@@ -77,6 +80,9 @@ forget(struct renderer *k)
 	struct map_entry *e;
 	size_t i;
 
+	for (i = 0; i < k->common.len; i++)
+		rendered_file_drop(k->common.at[i]);
+	vec_fini(&k->common);
 	for (i = 0; (e = map_next(&k->groups, &i)) != NULL;)
 		group_free(e->value);
 	map_fini(&k->groups);
@@ -210,7 +216,7 @@ add_all(struct work *w)
 
 /* What has to be written: of those whose hosts changed, or of everybody. */
 static void
-choose(struct work *w)
+choose(struct work *w, bool all)
 {
 	const struct routing *r = w->routing;
 	const struct routing_changes *changes =
@@ -218,7 +224,7 @@ choose(struct work *w)
 	struct map_entry *e;
 	size_t i;
 
-	w->all = w->k->last == NULL || changes == NULL || changes->all;
+	w->all = all || w->k->last == NULL || changes == NULL || changes->all;
 	if (w->all) {
 		forget(w->k);
 		add_all(w);
@@ -318,7 +324,17 @@ write_files(struct work *w)
 			vec_push(
 			    &g->files, rendered_file_use(w->fresh.files.at[n]));
 	}
+	/* Those of the last time stay in 'last' as long as they are wanted. */
+	for (i = 0; i < k->common.len; i++) {
+		if (!w->all)
+			vec_push(&w->gone, k->common.at[i]);
+		rendered_file_drop(k->common.at[i]);
+	}
+	k->common.len = 0;
+	first = w->fresh.files.len;
 	render_common(&w->fresh, &w->x);
+	for (n = first; n < w->fresh.files.len; n++)
+		vec_push(&k->common, rendered_file_use(w->fresh.files.at[n]));
 	file_list_sort(&w->fresh);
 }
 
@@ -329,30 +345,6 @@ compare_paths(const void *a, const void *b)
 	    (*(const struct rendered_file *const *)b)->path);
 }
 
-/* The cluster's own are written anew each time. */
-static void
-leave_common(struct work *w)
-{
-	static const char *const paths[] = { "nginx.conf", "sites/default.conf",
-		"sites/https.inc" };
-	const struct rendered *last = w->k->last;
-	const struct rendered_file *f;
-	size_t i;
-
-	for (i = 0; i < countof(paths); i++) {
-		f = rendered_file(last, paths[i]);
-		if (f != NULL)
-			vec_push(&w->gone, f);
-	}
-	for (i = 0; i < last->files.len; i++) {
-		const char *path = last->files.at[i]->path;
-		size_t len = strlen(path);
-
-		if (len > 4 && strcmp(path + len - 4, ".raw") == 0)
-			vec_push(&w->gone, last->files.at[i]);
-	}
-}
-
 /* The last files, less those that are gone, and the fresh ones. */
 static void
 merge(struct work *w, struct rendered *out)
@@ -360,8 +352,6 @@ merge(struct work *w, struct rendered *out)
 	const struct rendered *last = w->k->last;
 	size_t i, f = 0, g = 0, n = w->all ? 0 : last->files.len;
 
-	if (!w->all)
-		leave_common(w);
 	vec_sort(&w->gone, compare_paths);
 	for (i = 0; i < n; i++) {
 		struct rendered_file *x = last->files.at[i];
@@ -429,9 +419,19 @@ render_with(struct renderer *k, const struct cluster_config *c,
 		    "engine haproxy is not in this version: use nginx");
 		return NULL;
 	}
-	choose(&w);
+	choose(&w, false);
 	sum_up(&w);
 	set_context(&w, c, o);
+	if (!w.all &&
+	    (w.x.tls != k->tls || w.whole->passthrough != k->behind)) {
+		work_fini(&w);
+		w = (struct work){ .k = k, .routing = r };
+		choose(&w, true);
+		sum_up(&w);
+		set_context(&w, c, o);
+	}
+	k->tls = w.x.tls;
+	k->behind = w.whole->passthrough;
 	write_files(&w);
 	out = finish(&w, e);
 	work_fini(&w);

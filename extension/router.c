@@ -95,7 +95,7 @@ mark_pending(struct router *r, struct verdict *v)
 static void
 mark_service(struct router *r, const char *id)
 {
-	if (!r->changes.all)
+	if (!r->changes.all_services)
 		(void)map_set(&r->changes.services, id, r);
 }
 
@@ -131,7 +131,8 @@ router_reset(struct router *r)
 	map_fini(&r->verdicts);
 	map_fini(&r->touched);
 	router_changes_clear(r);
-	r->changes.all = true;
+	router_served(r);
+	r->changes.all = r->changes.all_services = true;
 }
 
 /* Whether the service is one to be judged here. */
@@ -283,7 +284,7 @@ same_needs(const struct verdict *x, const struct verdict *y)
 			return false;
 	}
 	return a == NULL ||
-	    (a->network == b->network &&
+	    (a->network == b->network && a->in_force == b->in_force &&
 		same_text(a->labels.ssl_cert, b->labels.ssl_cert) &&
 		same_text(a->labels.ssl_key, b->labels.ssl_key) &&
 		same_text(a->labels.ssl_backend_ca, b->labels.ssl_backend_ca) &&
@@ -451,8 +452,14 @@ void
 router_changes_clear(struct router *r)
 {
 	map_fini(&r->changes.owners);
-	map_fini(&r->changes.services);
 	r->changes.all = false;
+}
+
+void
+router_served(struct router *r)
+{
+	map_fini(&r->changes.services);
+	r->changes.all_services = false;
 }
 
 const struct accepted *
@@ -468,7 +475,7 @@ router_new(void)
 {
 	struct router *r = xcalloc(1, sizeof(*r));
 
-	r->changes.all = true;
+	r->changes.all = r->changes.all_services = true;
 	r->routing.router = r;
 	return r;
 }
@@ -479,7 +486,6 @@ router_free(struct router *r)
 	if (r == NULL)
 		return;
 	router_reset(r);
-	router_changes_clear(r);
 	free(r->routing.cluster);
 	free(r);
 }

@@ -38,10 +38,13 @@ struct routing_changes {
 	bool all;
 	/* IDs of services that own, or owned, a host with other routes. */
 	struct map owners;
-	struct map services; /* IDs of those judged again */
+	/* The same since router_served(): IDs of those judged again. */
+	bool all_services;
+	struct map services;
 };
 const struct routing_changes *router_changes(const struct router *r);
 void router_changes_clear(struct router *r);
+void router_served(struct router *r);
 /* The service if it is accepted, or NULL. */
 const struct accepted *
 router_accepted(const struct router *r, const char *service_id);

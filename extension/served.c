@@ -90,25 +90,29 @@ has_version(const struct map *m, const struct service *s)
 }
 
 void
+served_offer_one(struct served *g, const struct service *s)
+{
+	struct served_entry *new;
+
+	if (has_version(&g->good, s)) {
+		entry_free(map_remove(&g->offered, s->id));
+		return;
+	}
+	if (has_version(&g->offered, s))
+		return;
+	new = xcalloc(1, sizeof(*new));
+	new->version = s->version;
+	label_copy_set(&new->labels, s);
+	entry_free(map_set(&g->offered, s->id, new));
+}
+
+void
 served_offer(struct served *g, const struct routing *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->accepted.len; i++) {
-		const struct service *s = r->accepted.at[i]->service;
-		struct served_entry *new;
-
-		if (has_version(&g->good, s)) {
-			entry_free(map_remove(&g->offered, s->id));
-			continue;
-		}
-		if (has_version(&g->offered, s))
-			continue;
-		new = xcalloc(1, sizeof(*new));
-		new->version = s->version;
-		label_copy_set(&new->labels, s);
-		entry_free(map_set(&g->offered, s->id, new));
-	}
+	for (i = 0; i < r->accepted.len; i++)
+		served_offer_one(g, r->accepted.at[i]->service);
 }
 
 void

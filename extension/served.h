@@ -28,6 +28,8 @@ struct served {
 void served_fini(struct served *g);
 /* 'r' is delivered. */
 void served_offer(struct served *g, const struct routing *r);
+/* The same of one service of it. */
+void served_offer_one(struct served *g, const struct service *s);
 /* What was offered last is served. */
 void served_confirm(struct served *g);
 /* Forgets what is not in the model. */
