@@ -22,6 +22,7 @@ import procs
 
 NGINX = "/usr/sbin/nginx"
 DEADLINE = 10
+NODE = "127.59.0.1"
 PORT = "22080"  # of the applications, where a case names none
 
 
@@ -198,6 +199,9 @@ class Snapshot:
             "services": self.services,
             "tasks": self.tasks,
             "networks": list(self.networks.values()),
+            "nodes": [{"ID": "node1", "Status": {"State": "ready",
+                                                 "Addr": NODE},
+                       "Description": {"Hostname": "one"}}],
             "secrets": [{"ID": "secret%d" % i, "Version": {"Index": 1},
                          "CreatedAt": "2024-01-01T00:00:00Z",
                          "Spec": {"Name": n, "Labels": {}}}
@@ -242,18 +246,24 @@ class Snapshot:
                 "Replicas": service.get("replicas", count)}},
             "EndpointSpec": {"Mode": "vip"},
         }
+        if service.get("published"):
+            spec["EndpointSpec"]["Ports"] = [{
+                "Protocol": "tcp", "PublishMode": "host",
+                "TargetPort": int(labels["com.docker.lb.port"])}]
         spec.update(service.get("spec", {}))
         self.services.append({
             "ID": ident, "Version": {"Index": 10 + number},
             "CreatedAt": "2024-01-01T00:00:%02d.%09dZ" % (number, number),
             "UpdatedAt": "2024-01-01T00:00:00Z", "Spec": spec,
-            "Endpoint": {"Spec": {"Mode": "vip"}, "VirtualIPs": [
+            "Endpoint": {"Spec": {"Mode": "vip"},
+                         "Ports": spec["EndpointSpec"].get("Ports", []),
+                         "VirtualIPs": [
                 {"NetworkID": n["Id"],
                  "Addr": self.address(n, number, 250) + "/16"}
                 for n in networks]},
         })
         port = int(labels["com.docker.lb.port"])
-        if vip:
+        if vip and networks:
             self.answer(service, name, "vip",
                         self.address(networks[0], number, 250), port)
         for task in range(1, count + 1):
@@ -279,6 +289,13 @@ class Snapshot:
         })
         if port is None:
             return
+        if service.get("published"):
+            # Swarm tells the number that it gave each task.
+            number = service["published"] + task
+            self.tasks[-1]["Status"]["PortStatus"] = {"Ports": [{
+                "Protocol": "tcp", "PublishMode": "host",
+                "TargetPort": port, "PublishedPort": number}]}
+            self.answer(service, name, str(task), NODE, number)
         for network in networks:
             self.answer(service, name, str(task),
                         self.address(network, number, task), port)
