@@ -87,6 +87,10 @@ on_apply(uv_timer_t *timer)
 	if (l->stopping || live_careful_holds(l) || live_blame_holds(l))
 		return;
 	worknote_begin(l->note);
+	if (!live_gate_ready(l, live_build(l))) {
+		worknote_end(l->note);
+		return;
+	}
 	memset(&l->stamps, 0, sizeof(l->stamps));
 	l->received_us = 0;
 	l->applied_ms = clock_mono_ms();
@@ -188,6 +192,12 @@ on_contact(void *arg, bool heard)
 		log_warn("the reader has been silent for 3 s; everything "
 			 "stays as it is until it is heard again");
 	push_soon(l);
+}
+
+static void
+on_gate(void *arg, const char *body, size_t len)
+{
+	live_gate_take(arg, body, len);
 }
 
 static void
@@ -386,6 +396,7 @@ open_parts(struct live *l, struct error *e)
 		.on_message = on_message,
 		.on_contact = on_contact,
 		.on_wrong_version = on_wrong_version,
+		.on_gate = on_gate,
 	};
 	static const struct control_handlers control_handlers = {
 		.on_report = on_report,
@@ -417,6 +428,7 @@ live_free(struct live *l)
 	live_blame_free(l);
 	odd_fini(&l->odd);
 	blame_fini(&l->careful.b);
+	live_gate_fini(l);
 	worknote_free(l->note);
 	decode_guard_close();
 	model_free(l->model);

@@ -120,6 +120,7 @@ update(struct live *l)
 		.holds = &l->holds,
 	};
 
+	live_gate_options(l, &o);
 	l->routing = router_update(l->router, l->config, l->model, &o);
 }
 

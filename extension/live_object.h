@@ -55,6 +55,15 @@ struct live_careful {
 	uv_timer_t again;
 };
 
+/* The gate's word about our proxies: live_gate.c. */
+struct live_gate {
+	bool heard;
+	bool known;	   /* there are proxies, and it is known of them: */
+	struct map joined; /* IDs of the networks that all are on */
+	char *words;	   /* what hinders them, or NULL */
+	char *need;	   /* what was told last */
+};
+
 struct live {
 	uv_loop_t loop;
 	const struct live_options *options;
@@ -81,6 +90,7 @@ struct live {
 	struct served served;
 	struct live_blame blame;
 	struct live_careful careful;
+	struct live_gate gate;
 	struct worknote *note;
 
 	uv_timer_t apply;	  /* the next rendering */
@@ -144,6 +154,16 @@ void live_blame_replaced(struct live *l, const struct service *s);
 void live_blame_changed(struct live *l);
 /* Everything is replaced. */
 void live_blame_abort(struct live *l);
+
+/*
+ * live_gate.c, for driver = swarm.  Tells the gate what 'r' needs; false:
+ * nothing is delivered before its first word is heard, which renders.
+ */
+bool live_gate_ready(struct live *l, const struct routing *r);
+void live_gate_options(const struct live *l, struct routing_options *o);
+/* The gate's word came. */
+void live_gate_take(struct live *l, const char *body, size_t len);
+void live_gate_fini(struct live *l);
 
 /* live_fence.c: before the first thread. */
 void live_fence(const struct live *l);

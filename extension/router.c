@@ -3,7 +3,7 @@
 
 #include "claims.h"
 #include "routes.h"
-#include "routes_backend.h"
+#include "routes_joined.h"
 
 #include <string.h>
 
@@ -306,7 +306,8 @@ judge_one(struct router *r, struct verdict *v)
 	memset(&v->wanted, 0, sizeof(v->wanted));
 	claims_take(&r->k, v);
 	if (v->accepted != NULL)
-		routes_backend(v->accepted, r->k.model);
+		routes_joined_backend(
+		    v->accepted, r->k.model, &r->k.options);
 	if (!r->k.counted &&
 	    (v->accepted == NULL || before.accepted == NULL ||
 		strcmp(v->sum, before.sum) != 0)) {

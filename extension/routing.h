@@ -157,6 +157,9 @@ struct routing_options {
 	const struct secret_book *secrets; /* NULL: nothing is known */
 	/* Hosts that are reserved for a name; NULL: none (holds.h). */
 	const struct holds *holds;
+	/* IDs of networks that all proxies are on; NULL: not known, or all. */
+	const struct map *joined;
+	const char *joined_words; /* what hinders them, or NULL */
 };
 
 /* The result borrows from 'm', not from 'c'.  'o' may be NULL. */

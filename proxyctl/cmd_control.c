@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "base/str.h"
 #include "cmd_online.h"
 #include "loop/http_client.h"
@@ -62,6 +63,31 @@ cmd_diff(const struct cli *cli, int argc, char **argv)
 		    json_string_length(lines), stdout);
 	}
 	return CTL_OK;
+}
+
+int
+cmd_scale(const struct cli *cli, int argc, char **argv)
+{
+	char *target _cleanup_free_ =
+	    xasprintf("/v1/clusters/%s/scale", argv[1]);
+	char *body _cleanup_free_ = NULL;
+	int code = CTL_OK;
+	json_t *j;
+	uint32_t n;
+	struct error e;
+
+	(void)argc;
+	if (parse_u32(argv[2], strlen(argv[2]), 0, 1000000, &n, &e) != 0) {
+		(void)fprintf(stderr, "proxyctl: %s: %s\n", argv[2], e.msg);
+		return CTL_USAGE;
+	}
+	body = xasprintf("{\"replicas\":%u}", n);
+	j = online_ask(cli, "POST", target, body, &code);
+	if (j != NULL)
+		(void)printf("%s: %lld proxies are wanted now\n", argv[1],
+		    online_number(j, "replicas"));
+	json_decref(j);
+	return code;
 }
 
 int

@@ -44,6 +44,29 @@ print_clusters(const json_t *clusters)
 	table_print(&t);
 }
 
+/* Clusters with driver = swarm: what Swarm makes of their proxies. */
+static void
+print_proxy_services(const json_t *clusters)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(clusters, i, c)
+	{
+		const json_t *s = json_object_get(c, "proxy_service");
+		const char *error = online_text(s, "error");
+
+		if (s == NULL)
+			continue;
+		(void)printf("%s: service %s: %s, %lld of %lld running%s%s\n",
+		    online_text(c, "name"), online_text(s, "service"),
+		    online_text(s, "state"), online_number(s, "running"),
+		    online_number(s, "replicas"),
+		    strcmp(error, "-") == 0 ? "" : "; ",
+		    strcmp(error, "-") == 0 ? "" : error);
+	}
+}
+
 static void
 print_problems(const json_t *problems)
 {
@@ -92,6 +115,7 @@ cmd_status(const struct cli *cli, int argc, char **argv)
 	print_problems(json_object_get(j, "problems"));
 	(void)printf("\n");
 	print_clusters(json_object_get(j, "clusters"));
+	print_proxy_services(json_object_get(j, "clusters"));
 	return CTL_OK;
 }
 
@@ -103,8 +127,10 @@ cmd_clusters(const struct cli *cli, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (j != NULL)
-		print_clusters(json_object_get(j, "clusters"));
+	if (j == NULL)
+		return code;
+	print_clusters(json_object_get(j, "clusters"));
+	print_proxy_services(json_object_get(j, "clusters"));
 	return code;
 }
 

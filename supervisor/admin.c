@@ -235,6 +235,28 @@ post_reload(struct call *call)
 	    call->x, s->accepted->problems.lines.len == 0 ? 200 : 409, &body);
 }
 
+/* The reader's gate answers; local proxies follow their INI file. */
+static void
+post_scale(struct call *call)
+{
+	json_auto_t *j =
+	    json_loadb(call->received->body, call->received->body_len, 0, NULL);
+	const json_t *n = json_object_get(j, "replicas");
+	char *args _cleanup_free_ = NULL;
+
+	if (named_cluster(call) == NULL)
+		return;
+	if (!json_is_integer(n) || json_integer_value(n) < 0) {
+		http_answer_error(
+		    call->x, 400, "say how many: {\"replicas\":N}");
+		return;
+	}
+	args = xasprintf("{\"cluster\":\"%s\",\"replicas\":%lld}", call->name,
+	    (long long)json_integer_value(n));
+	admin_ask_one(call->x, call->admin->supervisor->reader, "reader",
+	    "gate_scale", args);
+}
+
 static void
 post_log(struct call *call)
 {
@@ -276,6 +298,7 @@ static const struct row rows[] = {
 	{ "GET", "/v1/explain", get_explain },
 	{ "GET", "/v1/snapshot", get_snapshot },
 	{ "GET", "/v1/events", get_events },
+	{ "POST", "/v1/clusters/*/scale", post_scale },
 	{ "POST", "/v1/reload", post_reload },
 	{ "POST", "/v1/log", post_log },
 };

@@ -26,6 +26,24 @@ cluster_state(const struct cluster *c)
 					   : child_state_name(child->state);
 }
 
+/* What the reader's gate says of the cluster's proxy service, if it has one. */
+static void
+add_proxy_service(struct str *out, const struct cluster *c)
+{
+	const char *status = c->supervisor->reader_status;
+	json_auto_t *j =
+	    status == NULL ? NULL : json_loads(status, JSON_ALLOW_NUL, NULL);
+	json_t *o = json_object_get(json_object_get(j, "gate"), c->name);
+	char *text;
+
+	if (o == NULL)
+		return;
+	text = json_dumps(o, JSON_COMPACT);
+	must(text != NULL);
+	str_addf(out, ",\"proxy_service\":%s", text);
+	free(text);
+}
+
 static void
 add_cluster(struct str *out, const struct cluster *c)
 {
@@ -46,6 +64,7 @@ add_cluster(struct str *out, const struct cluster *c)
 		str_add_json(out, a->file, strlen(a->file));
 		str_addf(out, ",\"kept\":%s", bool_text(a->kept));
 	}
+	add_proxy_service(out, c);
 	str_addc(out, '}');
 }
 

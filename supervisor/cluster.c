@@ -135,11 +135,6 @@ cluster_set_group(struct supervisor *s, struct cluster *c,
 		.gid = s->gid,
 	};
 
-	if (config->proxy.driver == DRIVER_SWARM)
-		log_warn("cluster %s: this version does not create the proxy "
-			 "service of driver = swarm: run \"proxyctl agent\" in "
-			 "one of your own",
-		    c->name);
 	if (config->proxy.driver != DRIVER_LOCAL) {
 		if (c->group != NULL)
 			group_close(c->group, NULL, NULL);

@@ -8,10 +8,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
@@ -19,6 +21,7 @@
 #include "config/config.h"
 #include "docker/client.h"
 #include "docker/decode_guard.h"
+#include "gate.h"
 #include "loop/child_abi.h"
 #include "reader_clusters.h"
 #include "reader_push.h"
@@ -38,6 +41,7 @@ struct reader {
 	struct sources *sources;
 	struct push *push; /* NULL: no Watch */
 	struct reader_clusters *clusters;
+	struct gate *gate;
 	struct child_link *link;
 	uv_signal_t sigterm;
 	uv_signal_t sigint;
@@ -78,6 +82,8 @@ on_status(uv_timer_t *timer)
 	str_addf(&line, ",\"services\":%zu,\"bad\":%zu,\"clusters\":",
 	    r->swarm.model->services.len, r->swarm.model->bad.len);
 	reader_clusters_json(r->clusters, &line);
+	str_add(&line, ",\"gate\":");
+	gate_json(r->gate, &line);
 	str_addc(&line, '}');
 	if (!line.overflow)
 		child_push(r->link, line.p, line.len);
@@ -95,6 +101,8 @@ on_changes(void *arg, const struct swarm_changes *changes, uint64_t read_us)
 	if (any)
 		log_debug("%zu services changed, %zu are gone",
 		    changes->services.len, changes->removed.len);
+	if (any || changes->objects)
+		gate_changed(r->gate);
 	if (any || changes->bad)
 		push_status(r);
 }
@@ -119,6 +127,31 @@ on_heard(void *arg, const char *service_id)
 	struct reader *r = arg;
 
 	push_heard(r->push, service_id);
+	gate_heard(r->gate, service_id);
+}
+
+/* -------------------------------------------------------------------- gate */
+
+static void
+on_gate_event(
+    void *arg, const char *cluster, const char *kind, const char *text)
+{
+	struct reader *r = arg;
+	STR_AUTO(line, (size_t)65536);
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	struct tm tm;
+	char stamp[32] = "";
+
+	if (gmtime_r(&now, &tm) != NULL)
+		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	str_addf(
+	    &line, "{\"type\":\"event\",\"event\":{\"time\":\"%s\"", stamp);
+	str_add_member(&line, "cluster", cluster);
+	str_add_member(&line, "kind", kind);
+	str_add_member(&line, "text", text);
+	str_add(&line, "}}");
+	if (!line.overflow)
+		child_push(r->link, line.p, line.len);
 }
 
 /* ----------------------------------------------------------------- parent */
@@ -154,6 +187,8 @@ on_query(void *arg, struct child_query *q, const char *what, const char *args,
 	bool full = json_is_true(json_object_get(j, "full"));
 	struct asked *a;
 
+	if (!r->stopping && gate_query(r->gate, q, what, args, len))
+		return;
 	if (strcmp(what, "snapshot") != 0 || r->stopping) {
 		child_answer(q, 404, unknown, sizeof(unknown) - 1);
 		return;
@@ -173,6 +208,7 @@ on_reload(void *arg)
 		return;
 	if (reader_clusters_load(r->clusters, &e) != 0)
 		log_error("%s", e.msg);
+	gate_configure(r->gate);
 	push_status(r);
 }
 
@@ -210,6 +246,7 @@ stop(struct reader *r, int code)
 	uv_close((uv_handle_t *)&r->status, NULL);
 	push_close(r->push);
 	sources_close(r->sources, on_sources_closed, r);
+	gate_close(r->gate, NULL, NULL);
 	docker_client_close(r->docker, NULL, NULL);
 	reader_clusters_close(r->clusters, NULL, NULL);
 	child_link_close(r->link, NULL, NULL);
@@ -284,6 +321,10 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 		.on_changes = on_changes,
 		.on_state = on_state,
 	};
+	static const struct gate_handlers gate_handlers = {
+		.on_state = on_state,
+		.on_event = on_gate_event,
+	};
 	char epoch[BUS_EPOCH_SIZE];
 
 	r->link = child_link_new(&r->loop, &link_handlers, r, e);
@@ -296,6 +337,8 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 	r->clusters = reader_clusters_new(&r->loop, run_dir, epoch, &r->swarm);
 	if (reader_clusters_load(r->clusters, e) != 0)
 		return -1;
+	r->gate = gate_new(&r->loop, r->docker, &r->swarm, r->clusters, run_dir,
+	    &gate_handlers, r);
 	r->sources = sources_new(
 	    &r->loop, r->docker, &r->swarm, r->config, &handlers, r);
 	r->push = push_new(

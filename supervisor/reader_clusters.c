@@ -34,8 +34,10 @@ struct reader_clusters {
 	char *epoch;
 	const struct swarm *swarm;
 	VEC(struct rcluster *) list;
-	struct rcluster *otherwise; /* the default one, or NULL */
-	struct map places;	    /* service ID -> struct rcluster * */
+	struct rcluster *otherwise;	  /* the default one, or NULL */
+	struct map places;		  /* service ID -> struct rcluster * */
+	reader_clusters_need_fn *on_need; /* the gate's, or NULL */
+	void *gate;
 	bool closing;
 	unsigned open_handles;
 	void (*closed)(void *arg);
@@ -101,6 +103,18 @@ on_ask(void *arg, struct publisher *p, struct str *body)
 }
 
 static void
+on_need(void *arg, struct publisher *p, const char *need, size_t len,
+    struct str *body)
+{
+	const struct rcluster *x = arg;
+
+	(void)p;
+	if (x->all->on_need != NULL)
+		x->all->on_need(
+		    x->all->gate, x->config->cluster.name, need, len, body);
+}
+
+static void
 start_publisher(struct rcluster *x)
 {
 	struct reader_clusters *c = x->all;
@@ -112,10 +126,12 @@ start_publisher(struct rcluster *x)
 		return;
 	x->publisher =
 	    publisher_new(c->loop, name, folder, c->epoch, on_ask, x, &e);
-	if (x->publisher == NULL)
+	if (x->publisher == NULL) {
 		log_error("cluster %s: %s", name, e.msg);
-	else
-		c->open_handles++;
+		return;
+	}
+	publisher_on_need(x->publisher, on_need, x);
+	c->open_handles++;
 }
 
 static void
@@ -422,6 +438,38 @@ reader_clusters_load(struct reader_clusters *c, struct error *e)
 	find_default(c);
 	place_again(c);
 	return 0;
+}
+
+const struct cluster_config *
+reader_clusters_config(const struct reader_clusters *c, size_t i)
+{
+	return i < c->list.len ? c->list.at[i]->config : NULL;
+}
+
+const struct map *
+reader_clusters_services(const struct reader_clusters *c, const char *name)
+{
+	const struct rcluster *x = find(c, name);
+
+	return x == NULL ? NULL : &x->share.services;
+}
+
+void
+reader_clusters_set_gate(
+    struct reader_clusters *c, reader_clusters_need_fn *on_need_gate, void *arg)
+{
+	c->on_need = on_need_gate;
+	c->gate = arg;
+}
+
+void
+reader_clusters_tell_gate(
+    struct reader_clusters *c, const char *name, const char *body, size_t len)
+{
+	const struct rcluster *x = find(c, name);
+
+	if (x != NULL && x->publisher != NULL)
+		publisher_send(x->publisher, BUS_GATE, body, len, NULL);
 }
 
 void

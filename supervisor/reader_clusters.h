@@ -32,6 +32,20 @@ reader_clusters_load(struct reader_clusters *c, struct error *e) _warn_unused_;
 /* Publishes what changed. */
 void reader_clusters_publish(struct reader_clusters *c,
     const struct swarm_changes *changes, uint64_t read_us);
+/* For the gate: the i-th cluster's configuration, or NULL past the last. */
+const struct cluster_config *
+reader_clusters_config(const struct reader_clusters *c, size_t i);
+/* The IDs of a cluster's services; NULL: no such cluster. */
+const struct map *
+reader_clusters_services(const struct reader_clusters *c, const char *name);
+/* What a cluster's proxies need comes here; 'body' is for the answer. */
+typedef void reader_clusters_need_fn(void *arg, const char *cluster,
+    const char *need, size_t len, struct str *body);
+void reader_clusters_set_gate(
+    struct reader_clusters *c, reader_clusters_need_fn *on_need, void *arg);
+/* The gate's word for a cluster's extension. */
+void reader_clusters_tell_gate(
+    struct reader_clusters *c, const char *name, const char *body, size_t len);
 /* {NAME:{"services":N,"messages":N,"connected":BOOL},...} */
 void reader_clusters_json(const struct reader_clusters *c, struct str *out);
 void reader_clusters_close(

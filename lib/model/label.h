@@ -58,6 +58,7 @@
 	X(NOT_IN_VIP_MODE, "not-in-vip-mode")                                  \
 	X(CERTIFICATE_EXPIRES, "certificate-expires")                          \
 	X(CERTIFICATE_NAME, "certificate-name")                                \
+	X(NOT_YET, "not-yet")                                                  \
 	X(IGNORED, "ignored")
 
 #define X(id, name) REJECT_##id,

@@ -245,6 +245,8 @@ static const struct code_manual codes[] = {
 	    "Renew it, as a new secret."),
 	ROW(CERTIFICATE_NAME, "The certificate is not for all of the hosts.",
 	    "Get one that is."),
+	ROW(NOT_YET, "Not all proxies are on the service's network yet.",
+	    "Wait; the reason says what hinders them."),
 	ROW(IGNORED, "Something has no effect here; the reason says what.",
 	    "Leave it out."),
 };

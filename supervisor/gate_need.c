@@ -1,0 +1,326 @@
+/* What is asked of the gate, and what of it is allowed: see gate_need.h. */
+#include "gate_need.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "model/label.h"
+
+void
+gate_need_fini(struct gate_need *n)
+{
+	for (size_t i = 0; i < n->networks.len; i++)
+		free(n->networks.at[i]);
+	for (size_t i = 0; i < n->secrets.len; i++)
+		free(n->secrets.at[i]);
+	vec_fini(&n->networks);
+	vec_fini(&n->secrets);
+}
+
+struct names {
+	VEC(char *) list;
+};
+
+static int
+parse_names(json_t *list, struct names *ret, struct error *e)
+{
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(list))
+		return error_set(e, EPROTO, "need: not a list");
+	json_array_foreach(list, i, item)
+	{
+		const char *s = json_string_value(item);
+
+		if (s == NULL || s[0] == '\0' || strlen(s) > 255)
+			return error_set(e, EPROTO, "need: not a name");
+		vec_push(&ret->list, xstrdup(s));
+	}
+	return 0;
+}
+
+int
+gate_need_parse(
+    const char *body, size_t len, struct gate_need *ret, struct error *e)
+{
+	json_auto_t *o = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
+	struct names networks = { 0 }, secrets = { 0 };
+	struct gate_need n = { 0 };
+	int rc;
+
+	if (!json_is_object(o))
+		return error_set(e, EPROTO, "need: not an object");
+	rc = parse_names(json_object_get(o, "networks"), &networks, e);
+	if (rc == 0)
+		rc = parse_names(json_object_get(o, "secrets"), &secrets, e);
+	memcpy(&n.networks, &networks.list, sizeof(n.networks));
+	memcpy(&n.secrets, &secrets.list, sizeof(n.secrets));
+	if (rc != 0) {
+		gate_need_fini(&n);
+		return -1;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* -------------------------------------------------------------- additions */
+
+static bool
+is_joinable(const struct network *n)
+{
+	return !n->ingress && strcmp(n->driver, "overlay") == 0;
+}
+
+static void
+add_network(struct gate_wish *w, const struct network *n)
+{
+	struct gate_ref r = { n->id, n->name };
+
+	for (size_t i = 0; i < w->networks.len; i++) {
+		if (strcmp(w->networks.at[i].id, n->id) == 0)
+			return;
+	}
+	vec_push(&w->networks, r);
+}
+
+static void
+add_secret(struct gate_wish *w, const struct secret *s)
+{
+	struct gate_ref r = { s->id, s->name };
+
+	for (size_t i = 0; i < w->secrets.len; i++) {
+		if (strcmp(w->secrets.at[i].id, s->id) == 0)
+			return;
+	}
+	vec_push(&w->secrets, r);
+}
+
+static int
+compare_refs(const void *a, const void *b)
+{
+	const struct gate_ref *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c != 0 ? c : strcmp(x->id, y->id);
+}
+
+static void
+refuse(struct str *refused, const char *what, const char *name)
+{
+	str_addf(refused, "%s%s ", refused->len == 0 ? "" : ", ", what);
+	str_add_shown(refused, name);
+}
+
+/* --------------------------------------------------------------- networks */
+
+static bool
+is_on(const struct model *m, const struct service *s, const struct network *n)
+{
+	for (size_t i = 0; i < s->networks.len; i++) {
+		if (model_find_network(m, s->networks.at[i]) == n)
+			return true;
+	}
+	for (size_t i = 0; i < s->vips.len; i++) {
+		if (strcmp(s->vips.at[i].network_id, n->id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+somebody_is_on(
+    const struct model *m, const struct map *services, const struct network *n)
+{
+	const struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
+		const struct service *s = map_get(&m->services, e->key);
+
+		if (s != NULL && is_on(m, s, n))
+			return true;
+	}
+	return false;
+}
+
+static void
+allow_networks(const struct gate_need *need, const struct model *m,
+    const struct map *services, struct gate_wish *w, struct str *refused)
+{
+	for (size_t i = 0; i < need->networks.len; i++) {
+		const char *id = need->networks.at[i];
+		const struct network *n = map_get(&m->networks, id);
+
+		if (n != NULL && is_joinable(n) &&
+		    somebody_is_on(m, services, n))
+			add_network(w, n);
+		else if (n != NULL)
+			refuse(refused, "network", n->name);
+	}
+}
+
+static void
+fixed_networks(const struct model *m, struct gate_wish *w)
+{
+	const struct config_list *list = &w->config->cluster.networks;
+
+	for (size_t i = 0; i < list->items.len; i++) {
+		const struct network *n =
+		    model_find_network(m, list->items.at[i]);
+
+		if (n != NULL && is_joinable(n))
+			add_network(w, n);
+	}
+}
+
+/* ---------------------------------------------------------------- secrets */
+
+static bool
+mounts(const struct service *s, const char *name)
+{
+	for (size_t i = 0; i < s->secrets.len; i++) {
+		if (strcmp(s->secrets.at[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+grants_item(const char *item, size_t len, const struct service *s)
+{
+	const char *texts[] = { "*", s->name, s->stack };
+
+	for (size_t i = 0; i < countof(texts); i++) {
+		const char *p = item;
+		size_t n = len;
+
+		if (texts[i] == NULL)
+			continue;
+		if (i == 2) {
+			if (n <= 6 || memcmp(p, "stack:", 6) != 0)
+				continue;
+			p += 6;
+			n -= 6;
+		}
+		if (strlen(texts[i]) == n && memcmp(p, texts[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The secret's label com.docker.lb.allow: a comma list. */
+static bool
+grants(const struct secret *secret, const struct service *s)
+{
+	const char *p = secret->allow;
+
+	while (p != NULL && *p != '\0') {
+		size_t len;
+
+		p += strspn(p, ", \t");
+		len = strcspn(p, ",");
+		while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t'))
+			len--;
+		if (len > 0 && grants_item(p, len, s))
+			return true;
+		p += strcspn(p, ",");
+	}
+	return false;
+}
+
+static bool
+names(const struct service *s, const char *name)
+{
+	struct labels l = { 0 };
+	struct findings remarks = { 0 };
+	struct finding error = { 0 };
+	const char *const *p;
+	bool found = false;
+
+	/* What was read before an error counts as well. */
+	if (labels_parse(s, &l, &remarks, &error) != 0)
+		finding_fini(&error);
+	const char *const texts[] = { l.ssl_cert, l.ssl_key, l.ssl_backend_ca,
+		l.basic_auth };
+	for (p = texts; p < texts + countof(texts); p++)
+		found |= *p != NULL && strcmp(*p, name) == 0;
+	labels_fini(&l);
+	findings_fini(&remarks);
+	return found;
+}
+
+static bool
+somebody_may(const struct model *m, const struct map *services,
+    const struct cluster_config *c, const struct secret *secret)
+{
+	const struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
+		const struct service *s = map_get(&m->services, e->key);
+
+		if (s != NULL && names(s, secret->name) &&
+		    (c->cluster.secrets != SECRETS_GRANTED ||
+			mounts(s, secret->name) || grants(secret, s)))
+			return true;
+	}
+	return false;
+}
+
+static void
+allow_secrets(const struct gate_need *need, const struct model *m,
+    const struct map *services, struct gate_wish *w, struct str *refused)
+{
+	for (size_t i = 0; i < need->secrets.len; i++) {
+		const char *name = need->secrets.at[i];
+		const struct secret *s = map_get(&m->secrets, name);
+
+		if (s != NULL && somebody_may(m, services, w->config, s))
+			add_secret(w, s);
+		else if (s != NULL)
+			refuse(refused, "secret", name);
+	}
+}
+
+void
+gate_need_allow(const struct gate_need *n, const struct model *m,
+    const struct map *services, struct gate_wish *w, struct str *refused)
+{
+	if (w->config->cluster.networks.items.len > 0)
+		fixed_networks(m, w);
+	else
+		allow_networks(n, m, services, w, refused);
+	allow_secrets(n, m, services, w, refused);
+	vec_sort(&w->networks, compare_refs);
+	vec_sort(&w->secrets, compare_refs);
+}
+
+int
+gate_need_control(const struct model *m, struct gate_wish *w, struct error *e)
+{
+	const struct cluster_config *c = w->config;
+	const struct config_list *secrets = &c->control.agent_secrets;
+	const struct network *n;
+
+	if (c->control.network != NULL) {
+		n = model_find_network(m, c->control.network);
+		if (n == NULL)
+			return error_set(e, ENOENT,
+			    "[control] network: there is no network %s (or "
+			    "several)",
+			    c->control.network);
+		add_network(w, n);
+	}
+	for (size_t i = 0; i < secrets->items.len; i++) {
+		const struct secret *s =
+		    map_get(&m->secrets, secrets->items.at[i]);
+
+		if (s == NULL)
+			return error_set(e, ENOENT,
+			    "[control] agent_secrets: there is no Docker "
+			    "secret %s",
+			    secrets->items.at[i]);
+		add_secret(w, s);
+	}
+	return 0;
+}

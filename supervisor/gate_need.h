@@ -1,0 +1,39 @@
+/*
+ * What a cluster's proxies may have of what its extension asks for: networks
+ * that a service of this cluster is on, secrets that a service of this cluster
+ * names in a label and that [cluster] secrets grants.  Pure; for gate.c.
+ */
+#ifndef SUPERVISOR_GATE_NEED_H
+#define SUPERVISOR_GATE_NEED_H
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "gate_spec.h"
+#include "model/model.h"
+
+struct gate_need {
+	VEC(char *) networks; /* IDs */
+	VEC(char *) secrets;  /* names */
+};
+/* Strict; "need" of the bus. */
+int gate_need_parse(const char *body, size_t len, struct gate_need *ret,
+    struct error *e) _warn_unused_;
+void gate_need_fini(struct gate_need *n);
+
+/*
+ * Adds to 'w' what of 'n' is allowed, by (name, ID); 'services' are the
+ * cluster's (IDs).  Words about what is not go to 'refused', by commas.  With
+ * a fixed [cluster] networks those are added and nothing else.
+ */
+void gate_need_allow(const struct gate_need *n, const struct model *m,
+    const struct map *services, struct gate_wish *w, struct str *refused);
+/*
+ * Adds the control network and the agents' secrets; -1 names one that does
+ * not exist.
+ */
+int gate_need_control(
+    const struct model *m, struct gate_wish *w, struct error *e) _warn_unused_;
+
+#endif
