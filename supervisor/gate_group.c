@@ -88,9 +88,24 @@ set_text(char **at, const char *text)
 
 /* ------------------------------------------------------------ what to keep */
 
+/* When the last of what nobody needs became so; 0: there is nothing. */
+static uint64_t
+last_unneeded(const struct gate_group *g)
+{
+	const struct map_entry *e;
+	uint64_t last = 0;
+
+	for (size_t i = 0; (e = map_next(&g->unneeded, &i)) != NULL;) {
+		if (*(const uint64_t *)e->value > last)
+			last = *(const uint64_t *)e->value;
+	}
+	return last;
+}
+
 /*
  * Whether what the service has and nobody needs stays a while: until it is
- * known what is needed, and for network_release_delay after that.
+ * known what is needed, and for network_release_delay after that.  What
+ * became so at about the same time goes together.
  */
 static bool
 lingers(struct gate_group *g, char kind, const char *name,
@@ -98,6 +113,7 @@ lingers(struct gate_group *g, char kind, const char *name,
 {
 	char *key _cleanup_free_ = xasprintf("%c %s", kind, name);
 	uint64_t *since = map_get(&g->unneeded, key);
+	uint64_t delay = g->config->cluster.network_release_delay_ms;
 
 	if (!g->need_known)
 		return true;
@@ -106,7 +122,8 @@ lingers(struct gate_group *g, char kind, const char *name,
 		*since = v->now_ms;
 		(void)map_set(&g->unneeded, key, since);
 	}
-	if (v->now_ms - *since >= g->config->cluster.network_release_delay_ms)
+	if (v->now_ms - last_unneeded(g) >= delay ||
+	    v->now_ms - *since >= delay + GATE_GATHER_MS)
 		return false;
 	*ret_due = true;
 	return true;
@@ -164,6 +181,15 @@ keep_lingering(struct gate_group *g, const struct gate_view *v,
 	}
 }
 
+/* The extension may know of a change later than we do: that is no news. */
+static void
+note_refused(struct gate_group *g, const char *names, uint64_t now_ms)
+{
+	if (strcmp(names, g->refused == NULL ? "" : g->refused) != 0)
+		g->refused_ms = now_ms;
+	set_text(&g->refused, names);
+}
+
 static int
 make_wish(struct gate_group *g, const struct gate_view *v, struct gate_wish *w,
     bool *ret_due, struct error *e)
@@ -185,11 +211,12 @@ make_wish(struct gate_group *g, const struct gate_view *v, struct gate_wish *w,
 		    "[control] url says nothing, and this supervisor is no "
 		    "Swarm service whose name proxies could dial");
 	gate_need_allow(&g->need, v->model, v->services, w, &refused);
-	set_text(&g->refused, refused.p);
+	note_refused(g, refused.p, v->now_ms);
 	if (gate_need_control(v->model, w, e) != 0)
 		return -1;
 	if (g->seen != NULL)
 		keep_lingering(g, v, w, ret_due);
+	gate_need_sort(w);
 	return 0;
 }
 
@@ -363,6 +390,13 @@ step_present(
 	wish_fini(&w);
 }
 
+/* A roll whose task finds no place never ends by itself. */
+static bool
+is_stuck(const struct gate_group *g, uint64_t now_ms)
+{
+	return g->unplaced_ms != 0 && now_ms - g->unplaced_ms >= GATE_STUCK_MS;
+}
+
 void
 gate_group_step(
     struct gate_group *g, const struct gate_view *v, struct gate_step *ret)
@@ -388,7 +422,7 @@ gate_group_step(
 		return;
 	}
 	/* Never two rolls at once: at most one proxy is down. */
-	if (gate_look_is_rolling(s) && !g->scale) {
+	if (gate_look_is_rolling(s) && !g->scale && !is_stuck(g, v->now_ms)) {
 		ret->soon = true;
 		return;
 	}
@@ -473,7 +507,8 @@ gate_group_error(const struct gate_group *g, uint64_t now_ms)
 	if (g->error != NULL)
 		return xstrdup(g->error);
 	words = task_words(g, now_ms);
-	if (words != NULL || g->refused == NULL)
+	if (words != NULL || g->refused == NULL ||
+	    now_ms - g->refused_ms < GATE_REFUSED_MS)
 		return words;
 	return xasprintf("not given, since no service of the cluster may "
 			 "have it: %s",

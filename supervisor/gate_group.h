@@ -29,6 +29,10 @@ struct child_query;
 #define GATE_NEED_MS 3000
 /* A task that waits for a node or an address for so long is told. */
 #define GATE_UNPLACED_MS 3000
+/* ... and for so long: a changed plan does not wait for that roll. */
+#define GATE_STUCK_MS 5000
+/* What is asked for and not allowed is told after so long. */
+#define GATE_REFUSED_MS 5000
 /* An update that Swarm gave up after a failure is tried again after this. */
 #define GATE_RESUME_MS 30000
 
@@ -60,7 +64,8 @@ struct gate_group {
 	uint64_t resume_ms; /* when an update that paused goes on; 0: none */
 	unsigned outrun;    /* updates in a row that came second */
 	char *error;	    /* of a write or a plan; owned */
-	char *refused;	    /* what was asked for and is not allowed; owned */
+	uint64_t refused_ms;
+	char *refused; /* what was asked for and is not allowed; owned */
 	/* An operator's number that is being written. */
 	bool scale;
 	uint64_t replicas;

@@ -291,6 +291,11 @@ gate_need_allow(const struct gate_need *n, const struct model *m,
 	else
 		allow_networks(n, m, services, w, refused);
 	allow_secrets(n, m, services, w, refused);
+}
+
+void
+gate_need_sort(struct gate_wish *w)
+{
 	vec_sort(&w->networks, compare_refs);
 	vec_sort(&w->secrets, compare_refs);
 }

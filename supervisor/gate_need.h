@@ -23,12 +23,14 @@ int gate_need_parse(const char *body, size_t len, struct gate_need *ret,
 void gate_need_fini(struct gate_need *n);
 
 /*
- * Adds to 'w' what of 'n' is allowed, by (name, ID); 'services' are the
+ * Adds to 'w' what of 'n' is allowed; 'services' are the
  * cluster's (IDs).  Words about what is not go to 'refused', by commas.  With
  * a fixed [cluster] networks those are added and nothing else.
  */
 void gate_need_allow(const struct gate_need *n, const struct model *m,
     const struct map *services, struct gate_wish *w, struct str *refused);
+/* By (name, ID): the order says nothing. */
+void gate_need_sort(struct gate_wish *w);
 /*
  * Adds the control network and the agents' secrets; -1 names one that does
  * not exist.

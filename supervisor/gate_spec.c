@@ -464,8 +464,9 @@ gate_spec_merge(const struct gate_wish *w, const char *current,
 		old = json_string_value(json_object_get(
 		    json_object_get(was, "Labels"), GATE_LABEL_HASH));
 		c.repaired = old != NULL && strcmp(old, hash) == 0;
-		put(inner(spec, "Labels"), GATE_LABEL_HASH, text(hash));
 		c.what = differences(was, spec);
+		/* Alone it is no reason to write. */
+		put(inner(spec, "Labels"), GATE_LABEL_HASH, text(hash));
 	}
 	if (was == NULL || c.what[0] != '\0') {
 		c.spec = json_dumps(spec, JSON_COMPACT);

@@ -334,7 +334,9 @@ static const struct config_key cluster_keys[] = {
 	    config_check_path, "File of the token that proxies must show."),
 	LIST("control", "agent_secrets", C(control.agent_secrets), NULL,
 	    config_check_secret,
-	    "Docker secrets that the proxies get for talking to this side."),
+	    "Docker secrets that the proxies get for talking to this side: the"
+	    " one with the word ca, cert, key or token in its name is used as"
+	    " that."),
 	TEXT("control", "network", C(control.network), NULL,
 	    config_check_network,
 	    "Network on which proxies reach listen and each other."),

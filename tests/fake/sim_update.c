@@ -70,8 +70,15 @@ update_close(struct sim_update *u)
 	for (size_t i = 0; i < u->workers_len; i++) {
 		struct worker *w = &u->workers[i];
 
-		/* Nobody else would let it begin. */
-		if (w->busy && w->new_task != NULL)
+		if (!w->busy || w->new_task == NULL)
+			continue;
+		/*
+		 * Nobody else would let it begin; but where the old one of its
+		 * slot still runs, there would be two.
+		 */
+		if (u->start_first && w->old_task != NULL)
+			sim_task_desire(w->new_task, TASK_SHUTDOWN);
+		else
 			sim_task_desire(w->new_task, TASK_RUNNING);
 	}
 	for (size_t i = 0; i < u->workers_len; i++)

@@ -88,8 +88,11 @@ def wait(predicate, what, deadline=SOON):
 def settled(count=2):
     def well():
         g = gate()
+        update = service().get("UpdateStatus") or {}
         return (g["state"] == "ok" and g["running"] == count
-                and g["error"] is None)
+                and g["error"] is None
+                and update.get("State") != "updating"
+                and replicas() == count == len(fake.running(NAME)))
     wait(well, "the proxy service to be well with %d" % count)
 
 
