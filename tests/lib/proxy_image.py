@@ -51,7 +51,8 @@ def import_into(real, tag="bulkhead-proxy:test"):
     repo, name = tag.rsplit(":", 1)
     answer = real.raw("POST", engine.API + "/images/create?"
                       + urllib.parse.urlencode([
-                          ("fromSrc", "-"), ("repo", repo), ("tag", name)]),
+                          ("fromSrc", "-"), ("repo", repo), ("tag", name),
+                          ("changes", "USER nobody")]),
                       data.getvalue(),
                       headers={"Content-Type": "application/x-tar"},
                       timeout=120)

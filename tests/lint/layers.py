@@ -15,7 +15,7 @@ HIDDEN = ("curl/", "nng/", "jansson.h", "microhttpd.h")
 PURE = re.compile(r"^(lib/base|lib/model|lib/config|lib/crypto|extension/"
                   r"(claims|routes|report|render|nginx|readback|explain))")
 IMPURE = ("uv.h", "curl/", "nng/", "microhttpd.h")
-# docker/client and watch hold the Docker sockets: the reader's files only.
+# docker/client and watch hold the Docker sockets: the files of the reader and its gate only.
 READER_ONLY = ("docker/client.h", "docker/watch.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
@@ -57,7 +57,7 @@ def check(path):
             if PURE.match(path) and name.startswith(IMPURE):
                 yield where + "pure code includes " + name
             if name in READER_ONLY and not (
-                    path.startswith("supervisor/reader")
+                    path.startswith(("supervisor/reader", "supervisor/gate"))
                     or path.startswith("lib/docker/")
                     or path.startswith("proxyctl/cmd_snapshot")):
                 yield where + name + " is the reader's alone"

@@ -88,7 +88,7 @@ def wait(predicate, what, deadline=SOON):
 def settled(count=2):
     def well():
         g = gate()
-        update = service().get("UpdateStatus") or {}
+        update = (service() or {}).get("UpdateStatus") or {}
         return (g["state"] == "ok" and g["running"] == count
                 and g["error"] is None
                 and update.get("State") != "updating"
