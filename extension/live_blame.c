@@ -171,6 +171,7 @@ candidate_routing(struct live *l)
 	}
 	for (i = 0; (e = map_next(&x->later, &i)) != NULL;)
 		(void)map_set(&aside, e->key, &left_out);
+	live_gate_options(l, &o);
 	r = routing_build(l->config, l->model, &o);
 	map_fini(&aside);
 	finding_fini(&left_out.finding);

@@ -306,8 +306,7 @@ judge_one(struct router *r, struct verdict *v)
 	memset(&v->wanted, 0, sizeof(v->wanted));
 	claims_take(&r->k, v);
 	if (v->accepted != NULL)
-		routes_joined_backend(
-		    v->accepted, r->k.model, &r->k.options);
+		routes_joined_backend(v->accepted, r->k.model, &r->k.options);
 	if (!r->k.counted &&
 	    (v->accepted == NULL || before.accepted == NULL ||
 		strcmp(v->sum, before.sum) != 0)) {

@@ -15,7 +15,8 @@ HIDDEN = ("curl/", "nng/", "jansson.h", "microhttpd.h")
 PURE = re.compile(r"^(lib/base|lib/model|lib/config|lib/crypto|extension/"
                   r"(claims|routes|report|render|nginx|readback|explain))")
 IMPURE = ("uv.h", "curl/", "nng/", "microhttpd.h")
-# docker/client and watch hold the Docker sockets: the files of the reader and its gate only.
+# docker/client and watch hold the Docker sockets: files of the reader and of
+# its gate only.
 READER_ONLY = ("docker/client.h", "docker/watch.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
