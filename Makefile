@@ -215,6 +215,16 @@ full: deps-test ## gcc and clang, plain, ASan, TSan; fuzzing; real Swarms
 	$(MAKE) format
 	git diff --exit-code
 
+# ---- what the tests reach: the pure parts; sandboxed processes leave no note
+
+.PHONY: coverage
+coverage: deps-test ## lines that unit tests, cases and hostile input reach
+	@$(flavour) BUILD=build/coverage OPT='-O0 -g' SANITIZE=--coverage \
+		build-tests
+	@find build/coverage -name '*.gcda' -delete
+	@tests/run.py --build build/coverage unit cases hostile | tail -n 1
+	@tests/coverage.py build/coverage
+
 # ---- fuzzing: libFuzzer brings its main; seeds in tests/fixtures ----
 
 .PHONY: fuzz fuzz-build
