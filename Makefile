@@ -183,6 +183,17 @@ demo: deps-run ## a scripted tour that shows and checks what Bulkhead does
 	@$(flavour) all
 	@tests/demo/demo.py --build build/plain
 
+# ---- images, for a Swarm ----
+
+.PHONY: images images-base
+VERSION ?= $(shell sed -n 's/.*BULKHEAD_VERSION "\(.*\)"/\1/p' \
+	lib/base/version.h)
+images: ## bulkhead:VERSION and bulkhead-proxy:VERSION (DOCKER_HOST, DOCKER)
+	@deploy/images.sh build $(VERSION)
+
+images-base: ## their Debian by debootstrap, where no registry is (APT_SOURCES=file)
+	@deploy/images.sh base
+
 # ---- tests ----
 
 .PHONY: test unit cases hostile system contract torture test-swarm full fuzz-seeds
