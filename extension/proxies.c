@@ -190,7 +190,11 @@ proxies_tick(struct proxies *p, uint64_t now_ms,
 		struct proxy *proxy = e->value;
 		uint64_t silent = now_ms - proxy->seen_ms;
 
-		if (proxy->alive && silent >= PROXY_SILENT_MS) {
+		if (proxy->draining && silent >= PROXY_LEFT_MS) {
+			(void)map_remove(&p->by_id, proxy->id);
+			proxy_free(proxy);
+			changed = true;
+		} else if (proxy->alive && silent >= PROXY_SILENT_MS) {
 			proxy->alive = false;
 			(void)set_text(&proxy->error,
 			    "its agent has not been heard for 30 s");

@@ -17,7 +17,9 @@
 
 /* A proxy that says nothing for so long is told as not alive. */
 #define PROXY_SILENT_MS 30000
-/* ... and is forgotten. */
+/* One that said it is about to stop is forgotten after so long. */
+#define PROXY_LEFT_MS 15000
+/* ... and any other one after this. */
 #define PROXY_FORGET_MS 3600000
 
 struct proxy {

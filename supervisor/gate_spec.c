@@ -85,7 +85,7 @@ text(const char *s)
 static json_t *
 duration(uint64_t ms)
 {
-	return json_integer((json_int_t)(ms * NS_PER_MS));
+	return json_integer((json_int_t)ms * NS_PER_MS);
 }
 
 /* The member, made where it is not there; borrowed. */

@@ -144,6 +144,7 @@ def scaling_sticks_both_ways():
     real.scale(NAME, 1)
     settled(1)
     served("web.example", 1)
+    wait(lambda: len(system.proxies("blue")) == 1, "the others to be forgotten")
 
 
 @tap.test

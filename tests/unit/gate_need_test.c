@@ -1,0 +1,136 @@
+/* supervisor/gate_need: what an extension may have of what it asks for */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../supervisor/gate_need.h"
+#include "base/mem.h"
+#include "docker/decode.h"
+
+#include <string.h>
+
+#define SERVICE(id, network, secret)                                           \
+	"{\"ID\":\"" id "\",\"Version\":{\"Index\":1},\"CreatedAt\":"          \
+	"\"2026-01-01T00:00:00Z\",\"Spec\":{\"Name\":\"" id "\",\"Labels\":{"  \
+	"\"com.docker.lb.hosts\":\"" id ".example\","                          \
+	"\"com.docker.lb.ssl_cert\":\"" secret "\"},"                          \
+	"\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"i\"},"               \
+	"\"Networks\":[{\"Target\":\"" network "\"}]},"                        \
+	"\"Mode\":{\"Replicated\":{\"Replicas\":1}}}}"
+#define NETWORK(id, driver)                                                    \
+	"{\"Id\":\"" id "\",\"Name\":\"name-" id "\",\"Driver\":\"" driver     \
+	"\",\"Scope\":\"swarm\",\"Ingress\":false}"
+#define SECRET(name, labels)                                                   \
+	"{\"ID\":\"id-" name "\",\"Version\":{\"Index\":1},\"Spec\":{"         \
+	"\"Name\":\"" name "\",\"Labels\":{" labels "}}}"
+
+static const char world[] = "{\"version\":1,\"services\":[" SERVICE(
+    "ours", "n1", "s1") "," SERVICE("theirs", "n2",
+    "s2") "],\"networks\":[" NETWORK("n1", "overlay") "," NETWORK("n2",
+    "overlay") "],\"secrets\":[" SECRET("s1", "") "," SECRET("s2", "") "]}";
+
+/* "NETWORKS|SECRETS|refused" of a need of everything. */
+static char *
+ask(const char *ini)
+{
+	static const char body[] = "{\"networks\":[\"n1\",\"n2\",\"none\"],"
+				   "\"secrets\":[\"s1\",\"s2\",\"none\"]}";
+	struct config_errors errors = { 0 };
+	struct cluster_config *c =
+	    cluster_config_parse("blue.ini", ini, strlen(ini), &errors);
+	struct error e;
+	struct model *m = docker_decode_snapshot(world, strlen(world), &e);
+	struct gate_wish w = { .config = c };
+	struct gate_need n = { 0 };
+	struct map services = { 0 };
+	STR_AUTO(out, 4096);
+	STR_AUTO(refused, 4096);
+
+	assert_non_null(c);
+	assert_non_null(m);
+	assert_int_equal(gate_need_parse(body, strlen(body), &n, &e), 0);
+	(void)map_set(&services, "ours", m);
+	gate_need_allow(&n, m, &services, &w, &refused);
+	gate_need_sort(&w);
+	for (size_t i = 0; i < w.networks.len; i++)
+		str_addf(&out, "%s ", w.networks.at[i].id);
+	str_addc(&out, '|');
+	for (size_t i = 0; i < w.secrets.len; i++)
+		str_addf(&out, "%s ", w.secrets.at[i].id);
+	str_addf(&out, "|%s", refused.p);
+	vec_fini(&w.networks);
+	vec_fini(&w.secrets);
+	map_fini(&services);
+	gate_need_fini(&n);
+	model_free(m);
+	cluster_config_free(c);
+	config_errors_fini(&errors);
+	return str_take(&out);
+}
+
+static void
+only_what_a_service_of_the_cluster_has_is_given(void **state)
+{
+	char *got = ask("[proxy]\ndriver = none\n");
+
+	(void)state;
+	assert_string_equal(got, "n1 |id-s1 |network name-n2, secret s2");
+	free(got);
+}
+
+static void
+a_fixed_list_is_given_whole_and_nothing_else(void **state)
+{
+	char *got = ask("[cluster]\nnetworks = name-n2\n[proxy]\ndriver = "
+			"none\n");
+
+	(void)state;
+	assert_string_equal(got, "n2 |id-s1 |secret s2");
+	free(got);
+}
+
+static void
+secrets_have_to_be_granted_where_the_ini_says_so(void **state)
+{
+	char *got = ask("[cluster]\nsecrets = granted\n[proxy]\ndriver = "
+			"none\n");
+
+	(void)state;
+	assert_string_equal(got, "n1 ||network name-n2, secret s1, secret s2");
+	free(got);
+}
+
+static void
+anything_but_two_lists_of_names_is_refused(void **state)
+{
+	static const char *const bad[] = { "", "[]", "{}",
+		"{\"networks\":[1],\"secrets\":[]}",
+		"{\"networks\":[\"\"],\"secrets\":[]}",
+		"{\"networks\":[],\"secrets\":{}}" };
+	struct gate_need n;
+	struct error e;
+
+	(void)state;
+	for (size_t i = 0; i < countof(bad); i++)
+		assert_int_equal(
+		    gate_need_parse(bad[i], strlen(bad[i]), &n, &e), -1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    only_what_a_service_of_the_cluster_has_is_given),
+		cmocka_unit_test(a_fixed_list_is_given_whole_and_nothing_else),
+		cmocka_unit_test(
+		    secrets_have_to_be_granted_where_the_ini_says_so),
+		cmocka_unit_test(anything_but_two_lists_of_names_is_refused),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
