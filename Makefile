@@ -175,9 +175,9 @@ deps-bench:
 # ---- trying it ----
 
 .PHONY: run demo
-run: deps-run ## start everything on a simulated Swarm and say what to try
+run: deps-run ## start everything on a simulated Swarm (SCRIPT=FILE: a tour)
 	@$(flavour) all
-	@tests/demo/run.py --build build/plain
+	@tests/demo/run.py --build build/plain $(if $(SCRIPT),--script $(SCRIPT))
 
 demo: deps-run ## a scripted tour that shows and checks what Bulkhead does
 	@$(flavour) all

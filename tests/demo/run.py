@@ -12,11 +12,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--build", required=True)
+parser.add_argument("--script", help="a tour (tests/README.md) to play")
 ARGS = parser.parse_args()
 os.environ["BULKHEAD_BUILD"] = os.path.abspath(ARGS.build)
 
 import bulkhead  # noqa: E402
 import engine  # noqa: E402
+import tour  # noqa: E402
 
 
 def main():
@@ -43,6 +45,43 @@ def main():
         system.stop()
         fake.stop()
     return 0
+
+
+def play(path):
+    """Plays a tour, and leaves all standing to be looked at."""
+    try:
+        steps = tour.read(path)
+    except (OSError, tour.BadTour) as error:
+        print(error, file=sys.stderr)
+        return 2
+    fake = engine.FakeSwarm(push=True)
+    system = bulkhead.System(fake.socket, watch=fake.control)
+    failed = None
+    try:
+        fake.start()
+        for name, text, replicas in tour.clusters(steps):
+            system.cluster(name, replicas=replicas, text=text)
+            print("%s: %s" % (name, ", ".join(
+                system.clusters[name].where(i) for i in range(replicas))))
+        system.start()
+        print("docker: unix://%s\nadmin: %s\nlogs: %s and %s/log" % (
+            fake.socket, system.socket, system.log, system.run_dir),
+            flush=True)
+        try:
+            tour.Player(fake, system, lambda t: print(t, flush=True)
+                        ).play(steps)
+        except tour.Failed as error:
+            failed = error
+        print("%s\nCtrl-C ends everything." % (failed or "all was met."),
+              flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+    finally:
+        system.stop()
+        fake.stop()
+    return 1 if failed else 0
 
 
 def tell(fake, system, blue, green):
@@ -81,6 +120,6 @@ Ctrl-C ends everything.
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(main())
+        sys.exit(play(ARGS.script) if ARGS.script else main())
     except KeyboardInterrupt:
         sys.exit(130)
