@@ -24,6 +24,7 @@ os.environ["BULKHEAD_BUILD"] = os.path.abspath(ARGS.build)
 
 import bulkhead  # noqa: E402
 import engine  # noqa: E402
+import faults  # noqa: E402
 import httpc  # noqa: E402
 import procs  # noqa: E402
 import proxy  # noqa: E402
@@ -256,6 +257,8 @@ def quiet_ns(pids, seconds):
 
 PARTS = {"served": change_to_served, "cpu": event_cost,
          "proxy": lambda: proxy.run(line)}
+PARTS.update((name, lambda part=part: part(line))
+             for name, part in faults.PARTS.items())
 
 
 def main():

@@ -12,6 +12,7 @@ are told apart), and answers by a service that never had the host and path
 """
 
 import argparse
+import http.client
 import json
 import os
 import random
@@ -77,7 +78,8 @@ class Prober(threading.Thread):
             try:
                 answer = system.get(name, host, path, timeout=5)
                 body = answer.json if answer.status == 200 else None
-            except (OSError, ValueError, AssertionError):
+            except (OSError, ValueError, AssertionError,
+                    http.client.HTTPException):
                 continue
             self.asked += 1
             if body is None:
@@ -93,7 +95,11 @@ class Impatient(engine.FakeSwarm):
     """Changes meet the faults too: they do not wait for those to end."""
 
     def raw(self, method, target, body=None, timeout=3, headers=None):
-        return super().raw(method, target, body, min(timeout, 3), headers)
+        try:
+            return super().raw(method, target, body, min(timeout, 3),
+                               headers)
+        except http.client.HTTPException as error:
+            raise OSError(repr(error)) from None
 
 
 class Nemesis:
@@ -312,7 +318,8 @@ class Nemesis:
         while time.monotonic() - began < CONVERGE_S:
             try:
                 wrong = self.differs()
-            except (AssertionError, OSError, ValueError, KeyError) as error:
+            except (AssertionError, OSError, ValueError, KeyError,
+                    http.client.HTTPException) as error:
                 wrong = "%s: %s" % (type(error).__name__, error)
             if wrong is None:
                 took = time.monotonic() - began
