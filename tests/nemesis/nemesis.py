@@ -327,8 +327,23 @@ class Nemesis:
                 say("converged after %.1f s: %s", took, self.scene)
                 return
             time.sleep(0.2)
+        self.picture()
         raise AssertionError("not converged after %.0f s: %s" % (
             CONVERGE_S, wrong))
+
+    def picture(self):
+        """What everybody believes, beside the logs, to be compared."""
+        views = {"engine": self.fake.snapshot}
+        for target in ("snapshot", "services", "routes", "proxies"):
+            views[target] = lambda t=target: self.system.ask("/v1/" + t)
+        for name, view in views.items():
+            try:
+                text = json.dumps(view(), indent=1, sort_keys=True)
+            except (AssertionError, OSError, ValueError) as error:
+                text = str(error)
+            path = os.path.join(self.system.run_dir, "log", name + ".json")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
 
     def tear_down(self, keep):
         if self.system is not None:
