@@ -345,31 +345,57 @@ compare_paths(const void *a, const void *b)
 	    (*(const struct rendered_file *const *)b)->path);
 }
 
+/* Where 'path' is or belongs in the last files, from 'low' on. */
+static size_t
+place_in(const struct rendered *last, size_t low, const char *path)
+{
+	size_t high = last->files.len;
+
+	while (low < high) {
+		size_t i = low + (high - low) / 2;
+
+		if (strcmp(last->files.at[i]->path, path) < 0)
+			low = i + 1;
+		else
+			high = i;
+	}
+	return low;
+}
+
+/* The last files from 'i' to 'end', less those that are gone. */
+static void
+keep(struct work *w, struct rendered *out, size_t i, size_t end, size_t *gone)
+{
+	for (; i < end; i++) {
+		struct rendered_file *x = w->k->last->files.at[i];
+
+		if (*gone < w->gone.len && w->gone.at[*gone] == x)
+			++*gone;
+		else
+			vec_push(&out->files, rendered_file_use(x));
+	}
+}
+
 /* The last files, less those that are gone, and the fresh ones. */
 static void
 merge(struct work *w, struct rendered *out)
 {
-	const struct rendered *last = w->k->last;
-	size_t i, f = 0, g = 0, n = w->all ? 0 : last->files.len;
+	size_t i = 0, f, place, gone = 0;
 
 	vec_sort(&w->gone, compare_paths);
-	for (i = 0; i < n; i++) {
-		struct rendered_file *x = last->files.at[i];
+	for (f = 0; f < w->fresh.files.len; f++) {
+		struct rendered_file *x = w->fresh.files.at[f];
 
-		if (g < w->gone.len && w->gone.at[g] == x) {
-			g++;
-			continue;
+		if (!w->all) {
+			place = place_in(w->k->last, i, x->path);
+			keep(w, out, i, place, &gone);
+			i = place;
 		}
-		for (; f < w->fresh.files.len &&
-		     strcmp(w->fresh.files.at[f]->path, x->path) < 0;
-		     f++)
-			vec_push(&out->files,
-			    rendered_file_use(w->fresh.files.at[f]));
 		vec_push(&out->files, rendered_file_use(x));
 	}
-	must(g == w->gone.len);
-	for (; f < w->fresh.files.len; f++)
-		vec_push(&out->files, rendered_file_use(w->fresh.files.at[f]));
+	if (!w->all)
+		keep(w, out, i, w->k->last->files.len, &gone);
+	must(gone == w->gone.len);
 }
 
 static struct rendered *

@@ -20,7 +20,11 @@ struct rendered_file {
 	size_t len;
 	char sha256[SHA256_HEX_SIZE];
 	char structure[SHA256_HEX_SIZE]; /* of the text without addresses */
-	bool stored;			 /* state.c: it is on disk */
+	/* Its lines in the name of the whole and in the manifest. */
+	char *name_line;
+	char *manifest_line;
+	size_t name_len, manifest_len;
+	bool stored; /* state.c: it is on disk */
 	uint32_t users;
 };
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-/* A line of the name: two blanks, a path, a newline and the hash. */
 enum { PATHS_MAX = 64 * 1024 * 1024 };
 
 /* The lines without the addresses behind routes. */
@@ -27,6 +26,18 @@ name_structure(struct rendered_file *f)
 	sha256_hex(text, len, f->structure);
 }
 
+/* Once: of many files one changes. */
+static void
+write_lines(struct rendered_file *f)
+{
+	f->name_line = xasprintf("%s  %s\n", f->sha256, f->path);
+	f->name_len = strlen(f->name_line);
+	f->manifest_line =
+	    xasprintf("{\"path\":\"%s\",\"sha256\":\"%s\",\"size\":%zu}",
+		f->path, f->sha256, f->len);
+	f->manifest_len = strlen(f->manifest_line);
+}
+
 struct rendered_file *
 rendered_file_new(char *path, char *text, size_t len)
 {
@@ -38,6 +49,7 @@ rendered_file_new(char *path, char *text, size_t len)
 	f->users = 1;
 	sha256_hex(text, len, f->sha256);
 	name_structure(f);
+	write_lines(f);
 	return f;
 }
 
@@ -55,6 +67,8 @@ rendered_file_drop(struct rendered_file *f)
 		return;
 	free(f->path);
 	free(f->text);
+	free(f->name_line);
+	free(f->manifest_line);
 	free(f);
 }
 
@@ -145,10 +159,7 @@ rendered_name(struct rendered *r)
 	for (i = 0; i < r->files.len; i++) {
 		const struct rendered_file *f = r->files.at[i];
 
-		str_addn(&all, f->sha256, SHA256_HEX_SIZE - 1);
-		str_addn(&all, "  ", 2);
-		str_add(&all, f->path);
-		str_addc(&all, '\n');
+		str_addn(&all, f->name_line, f->name_len);
 	}
 	str_add(&all, r->listen_http);
 	str_addc(&all, '\n');

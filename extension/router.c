@@ -17,6 +17,7 @@ struct router {
 	size_t n_pending;
 	size_t n_bad; /* the last of routing.rejected: its own */
 	bool needs;   /* what proxies need may have changed */
+	bool moved;   /* hosts or paths came or went */
 	struct routing_changes changes;
 };
 
@@ -153,7 +154,7 @@ begin(struct router *r, const struct cluster_config *c, const struct model *m,
 	router_reset(r);
 	claims_init(&r->k, c, m, o);
 	r->built = true;
-	r->k.counted = r->k.table->bulk = r->needs = true;
+	r->k.counted = r->k.table->bulk = r->needs = r->moved = true;
 	for (i = 0; (e = map_next(&m->services, &i)) != NULL;) {
 		if (takes_part(r, e->value))
 			mark_pending(r, add_verdict(r, e->value));
@@ -345,11 +346,21 @@ mark_owner(struct router *r, const char *id)
 		(void)map_set(&r->changes.owners, id, r);
 }
 
+/* As many as before, in their place. */
+static void
+replace_routes(struct routing *t, const struct host_claim *h)
+{
+	size_t at = (size_t)(routing_host(t, h->host) - t->routes.at);
+
+	memcpy(&t->routes.at[at], h->routes.at,
+	    h->routes.len * sizeof(h->routes.at[0]));
+}
+
 static void
 make_routes(struct router *r)
 {
 	struct claim_table *t = r->k.table;
-	size_t i;
+	size_t i, n;
 
 	if (t->bulk)
 		claim_table_sort(t);
@@ -365,7 +376,12 @@ make_routes(struct router *r)
 			free(h->owner_id);
 			h->owner_id = owner == NULL ? NULL : xstrdup(owner);
 		}
+		n = h->routes.len;
 		routes_of_host(h);
+		if (h->routes.len != n || r->routing.routes.len == 0)
+			r->moved = true;
+		else if (!r->moved && n > 0)
+			replace_routes(&r->routing, h);
 		h->dirty = false;
 		claim_table_drop(t, h);
 	}
@@ -381,7 +397,7 @@ fill_lists(struct router *r)
 	size_t i, k;
 
 	drop_bad_objects(r);
-	t->accepted.len = t->rejected.len = t->routes.len = 0;
+	t->accepted.len = t->rejected.len = 0;
 	for (i = 0; i < r->by_age.len; i++) {
 		const struct verdict *v = r->by_age.at[i];
 
@@ -393,7 +409,9 @@ fill_lists(struct router *r)
 	i = t->rejected.len;
 	routes_bad_objects(t, &r->k);
 	r->n_bad = t->rejected.len - i;
-	for (i = 0; i < table->claimed.len; i++) {
+	if (r->moved)
+		t->routes.len = 0;
+	for (i = 0; r->moved && i < table->claimed.len; i++) {
 		const struct host_claim *h = table->claimed.at[i];
 
 		for (k = 0; k < h->routes.len; k++)
@@ -401,7 +419,7 @@ fill_lists(struct router *r)
 	}
 	if (r->needs)
 		routes_needs(t, &r->k, r->by_age.at, r->by_age.len);
-	r->needs = false;
+	r->needs = r->moved = false;
 }
 
 /* One more service could meet the limits, or one met them. */

@@ -77,12 +77,8 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	for (i = 0; i < r->files.len; i++) {
 		const struct rendered_file *f = r->files.at[i];
 
-		/* Of many files: no formatting but of the number. */
-		str_add(out, i == 0 ? "\n{\"path\":\"" : ",\n{\"path\":\"");
-		str_add(out, f->path);
-		str_add(out, "\",\"sha256\":\"");
-		str_addn(out, f->sha256, SHA256_HEX_SIZE - 1);
-		str_addf(out, "\",\"size\":%zu}", f->len);
+		str_addn(out, ",\n" + (i == 0), i == 0 ? 1 : 2);
+		str_addn(out, f->manifest_line, f->manifest_len);
 	}
 	str_add(out, "],\n\"listen\":{\"http\":");
 	str_add_json(out, r->listen_http, strlen(r->listen_http));
