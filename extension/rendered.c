@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { PATHS_MAX = 64 * 1024 * 1024 };
-
 /* The lines without the addresses behind routes. */
 static void
 name_structure(struct rendered_file *f)
@@ -153,18 +151,21 @@ rendered_file(const struct rendered *r, const char *path)
 void
 rendered_name(struct rendered *r)
 {
-	STR_AUTO(all, PATHS_MAX);
-	size_t i;
+	const char *https = r->listen_https == NULL ? "" : r->listen_https;
+	size_t i, len = strlen(r->listen_http) + 1 + strlen(https);
+	char *all _cleanup_free_ = NULL, *p;
 
+	for (i = 0; i < r->files.len; i++)
+		len += r->files.at[i]->name_len;
+	p = all = xcalloc(1, len + 1);
 	for (i = 0; i < r->files.len; i++) {
 		const struct rendered_file *f = r->files.at[i];
 
-		str_addn(&all, f->name_line, f->name_len);
+		p = mempcpy(p, f->name_line, f->name_len);
 	}
-	str_add(&all, r->listen_http);
-	str_addc(&all, '\n');
-	if (r->listen_https != NULL)
-		str_add(&all, r->listen_https);
-	must(!all.overflow);
-	sha256_hex(all.p, all.len, r->config);
+	p = stpcpy(p, r->listen_http);
+	*p++ = '\n';
+	p = stpcpy(p, https);
+	must(p == all + len);
+	sha256_hex(all, len, r->config);
 }

@@ -18,8 +18,6 @@
 
 #define MANIFEST_MAX (64U * 1024 * 1024)
 #define BLOB_MAX (64U * 1024 * 1024)
-/* So many are looked up in a list; of more, a map is made. */
-#define STALE_MAX 64
 #define FILES_MAX (512U * 1024 * 1024)
 
 struct state {
@@ -35,8 +33,10 @@ struct state {
 	struct state_change change;
 	struct str manifest;
 	bool stored;
-	bool swept;	  /* nothing on disk but what 'now' has and 'stale' */
+	bool swept;	  /* nothing is on disk but 'blobs' and 'stale' */
+	struct map blobs; /* SHA-256 -> how many files of 'now' have it */
 	struct map stale; /* SHA-256 of what may not be needed any more */
+	VEC(struct rendered_file *) unstored; /* each used once here */
 };
 
 /* ---- the manifest ---- */
@@ -101,6 +101,69 @@ static void
 build_manifest(struct state *s)
 {
 	build(s, s->now, &s->manifest);
+}
+
+/* ---- what is on disk ---- */
+
+static void
+add_file(struct state *s, struct rendered_file *f)
+{
+	uintptr_t users = (uintptr_t)map_get(&s->blobs, f->sha256);
+
+	(void)map_set(&s->blobs, f->sha256, (void *)(users + 1));
+	vec_push(&s->unstored, rendered_file_use(f));
+}
+
+static void
+leave_file(struct state *s, const struct rendered_file *f)
+{
+	uintptr_t users = (uintptr_t)map_get(&s->blobs, f->sha256);
+
+	must(users > 0);
+	if (users > 1) {
+		(void)map_set(&s->blobs, f->sha256, (void *)(users - 1));
+		return;
+	}
+	(void)map_remove(&s->blobs, f->sha256);
+	(void)map_set(&s->stale, f->sha256, s);
+}
+
+/* From 'before' to 'now'; what they share is only walked over. */
+static void
+note_files(struct state *s)
+{
+	static const struct rendered nothing;
+	const struct rendered *old = s->before == NULL ? &nothing : s->before;
+	const struct rendered *new = s->now;
+	size_t i = 0, k = 0;
+	int c;
+
+	while (i < old->files.len || k < new->files.len) {
+		if (i < old->files.len && k < new->files.len &&
+		    old->files.at[i] == new->files.at[k]) {
+			i++;
+			k++;
+			continue;
+		}
+		c = i == old->files.len ? 1
+		    : k == new->files.len
+		    ? -1
+		    : strcmp(old->files.at[i]->path, new->files.at[k]->path);
+		if (c >= 0)
+			add_file(s, new->files.at[k++]);
+		if (c <= 0)
+			leave_file(s, old->files.at[i++]);
+	}
+}
+
+static void
+forget_unstored(struct state *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->unstored.len; i++)
+		rendered_file_drop(s->unstored.at[i]);
+	s->unstored.len = 0;
 }
 
 /* ---- what the last run left ---- */
@@ -207,6 +270,8 @@ load(struct state *s)
 		return;
 	}
 	s->now = r;
+	note_files(s);
+	forget_unstored(s);
 	r->secrets = json_dumps(json_object_get(j, "secrets"), 0);
 	s->stored = true;
 	build_manifest(s);
@@ -238,6 +303,9 @@ state_free(struct state *s)
 	rendered_free(s->offer);
 	str_fini(&s->manifest);
 	str_fini(&s->offer_manifest);
+	forget_unstored(s);
+	vec_fini(&s->unstored);
+	map_fini(&s->blobs);
 	map_fini(&s->stale);
 	free(s->folder);
 	free(s);
@@ -259,25 +327,6 @@ take_secrets(struct state *s, struct rendered *r)
 	build_manifest(s);
 }
 
-/* What 'now' does not have of 'before' is to go from the disk. */
-static void
-note_stale(struct state *s)
-{
-	size_t i, k = 0;
-
-	for (i = 0; s->before != NULL && i < s->before->files.len; i++) {
-		const struct rendered_file *f = s->before->files.at[i];
-
-		while (k < s->now->files.len && s->now->files.at[k] != f &&
-		    strcmp(s->now->files.at[k]->path, f->path) < 0)
-			k++;
-		if (k < s->now->files.len && s->now->files.at[k] == f)
-			k++;
-		else
-			(void)map_set(&s->stale, f->sha256, s);
-	}
-}
-
 bool
 state_take(
     struct state *s, struct rendered *r, const struct state_change *change)
@@ -291,7 +340,7 @@ state_take(
 		rendered_free(s->before);
 	s->before = s->now;
 	s->now = r;
-	note_stale(s);
+	note_files(s);
 	s->generation++;
 	s->change = *change;
 	s->stored = false;
@@ -336,63 +385,59 @@ state_offer(struct state *s, struct rendered *r)
 
 /* ---- on disk ---- */
 
-static bool
-is_needed(const struct state *s, const char *sha256)
-{
-	size_t i;
-
-	for (i = 0; i < s->now->files.len; i++) {
-		if (strcmp(s->now->files.at[i]->sha256, sha256) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Blobs of configurations that are gone; failing is told and harmless. */
 static void
 sweep_all(const struct state *s, const char *folder)
 {
 	DIR *d = opendir(folder);
-	struct map needed = { 0 };
 	struct dirent *entry;
-	size_t i;
 
 	if (d == NULL)
 		return;
-	for (i = 0; i < s->now->files.len; i++)
-		(void)map_set(
-		    &needed, s->now->files.at[i]->sha256, s->now->files.at[i]);
 	while ((entry = readdir(d)) != NULL) {
 		if (entry->d_name[0] != '.' &&
-		    map_get(&needed, entry->d_name) == NULL &&
+		    map_get(&s->blobs, entry->d_name) == NULL &&
 		    unlinkat(dirfd(d), entry->d_name, 0) != 0)
 			log_debug("state: cannot remove %s: %s", entry->d_name,
 			    strerror(errno));
 	}
-	map_fini(&needed);
 	(void)closedir(d);
 }
 
-/* All of them once, and where many went; else those that are known to go. */
+/* All that the last run left; after that, what is known to go. */
 static void
 sweep(struct state *s, const char *folder)
 {
 	struct map_entry *m;
 	size_t i;
 
-	if (!s->swept || s->stale.len > STALE_MAX)
+	if (!s->swept)
 		sweep_all(s, folder);
-	else
-		for (i = 0; (m = map_next(&s->stale, &i)) != NULL;) {
-			char *path _cleanup_free_ =
-			    xasprintf("%s/%s", folder, m->key);
+	for (i = 0; s->swept && (m = map_next(&s->stale, &i)) != NULL;) {
+		char *path _cleanup_free_ = xasprintf("%s/%s", folder, m->key);
 
-			if (!is_needed(s, m->key) && unlink(path) != 0)
-				log_debug("state: cannot remove %s: %s", path,
-				    strerror(errno));
-		}
+		if (map_get(&s->blobs, m->key) == NULL && unlink(path) != 0 &&
+		    errno != ENOENT)
+			log_debug("state: cannot remove %s: %s", path,
+			    strerror(errno));
+	}
 	map_fini(&s->stale);
 	s->swept = true;
+}
+
+static int
+store_blob(const char *folder, struct rendered_file *f, struct error *e)
+{
+	char *blob _cleanup_free_ = xasprintf("%s/%s", folder, f->sha256);
+	struct stat st;
+
+	if (f->stored)
+		return 0;
+	if ((stat(blob, &st) != 0 || (size_t)st.st_size != f->len) &&
+	    fs_write(blob, f->text, f->len, 0640, e) != 0)
+		return -1;
+	f->stored = true;
+	return 0;
 }
 
 int
@@ -406,23 +451,13 @@ state_store(struct state *s, struct error *e)
 		return 0;
 	if (fs_mkdirs(folder, 0750, e) != 0)
 		return -1;
-	for (i = 0; i < s->now->files.len; i++) {
-		struct rendered_file *f = s->now->files.at[i];
-		char *blob _cleanup_free_ = NULL;
-		struct stat st;
-
-		if (f->stored)
-			continue;
-		blob = xasprintf("%s/%s", folder, f->sha256);
-
-		if ((stat(blob, &st) != 0 || (size_t)st.st_size != f->len) &&
-		    fs_write(blob, f->text, f->len, 0640, e) != 0)
+	for (i = 0; i < s->unstored.len; i++)
+		if (store_blob(folder, s->unstored.at[i], e) != 0)
 			return -1;
-		f->stored = true;
-	}
 	if (fs_write(path, s->manifest.p, s->manifest.len, 0640, e) != 0)
 		return -1;
 	s->stored = true;
+	forget_unstored(s);
 	sweep(s, folder);
 	return 0;
 }
