@@ -272,6 +272,11 @@ bench-swarm: deps-test ## the same on a real Swarm: push against polling
 	@$(flavour) all
 	@tests/bench/push.py --build build/plain
 
+.PHONY: bench-scale
+bench-scale: ## 10,000 services, 100,000 tasks, 50 clusters, 100 changes/s: T=60
+	@$(flavour) all
+	@tests/bench/scale.py --build build/plain --seconds $(T)
+
 # ---- lint ----
 
 .PHONY: lint lint-format lint-headers lint-tree lint-tidy lint-clang

@@ -19,6 +19,7 @@
 #include "docker/decode_guard.h"
 #include "live_object.h"
 #include "render.h"
+#include "timing.h"
 
 #define GATHER_MS 200
 #define PUSH_MS 100
@@ -64,6 +65,8 @@ deliver(struct live *l, struct rendered *r, const struct state_change *change)
 	live_store_soon(l);
 	if (!news)
 		return;
+	if (l->pending_us == 0)
+		l->pending_us = timing_from(change);
 	log_info("generation %llu (%s): %zu routes, %zu services rejected",
 	    (unsigned long long)state_generation(l->state),
 	    change->structure ? "structure" : "endpoints",
@@ -216,8 +219,8 @@ check_converged(struct live *l, const struct proxy_news *news)
 	uint64_t generation = state_generation(l->state);
 	struct path_figures *f = &l->figures[change->structure];
 	uint64_t now = clock_wall_us();
-	uint64_t from = change->stamps.commit_us != 0 ? change->stamps.commit_us
-						      : change->stamps.read_us;
+	uint64_t from = l->pending_us;
+	STR_AUTO(stages, 1024);
 
 	if (!news->applied)
 		return;
@@ -226,13 +229,17 @@ check_converged(struct live *l, const struct proxy_news *news)
 	    !proxies_all_serve(&l->proxies, state_config(l->state)))
 		return;
 	l->converged = generation;
+	l->pending_us = 0;
+	/* The wall clock may have been set meanwhile. */
 	if (from == 0 || from > now)
 		return;
 	histogram_add(&f->convergence, (double)(now - from) / 1e6);
+	timing_stages(change, news, now, &stages);
 	live_event(l, "converged",
 	    "generation %llu is served by every proxy, %.0f ms after Docker's "
-	    "change",
-	    (unsigned long long)generation, (double)(now - from) / 1e3);
+	    "change%s",
+	    (unsigned long long)generation, (double)(now - from) / 1e3,
+	    stages.p);
 }
 
 /* What agents say of secrets can bring a service in, or set it aside. */

@@ -106,6 +106,7 @@ struct live {
 
 	struct path_figures figures[2]; /* endpoints, structure */
 	uint64_t converged;		/* the last generation that all serve */
+	uint64_t pending_us; /* the oldest change they do not; 0: none */
 	bool stopping;
 	int exit_code;
 };

@@ -89,6 +89,10 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 		memcpy(p->applied_config, config, SHA256_HEX_SIZE);
 		news->applied = true;
 	}
+	news->fetched_us =
+	    (uint64_t)json_integer_value(json_object_get(timing, "fetched_us"));
+	news->checked_us =
+	    (uint64_t)json_integer_value(json_object_get(timing, "checked_us"));
 	news->live_us =
 	    (uint64_t)json_integer_value(json_object_get(timing, "live_us"));
 	news->settled_us =

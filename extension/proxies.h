@@ -46,9 +46,12 @@ struct proxies {
 struct proxy_news {
 	const struct proxy *proxy;
 	bool is_new;
-	bool applied;	  /* it serves another configuration than before */
-	bool error;	  /* it has a new error */
-	uint64_t live_us; /* from the manifest's arrival; 0: not told */
+	bool applied; /* it serves another configuration than before */
+	bool error;   /* it has a new error */
+	/* From the manifest's arrival; 0: not told. */
+	uint64_t fetched_us;
+	uint64_t checked_us;
+	uint64_t live_us;
 	uint64_t settled_us;
 };
 

@@ -24,6 +24,7 @@
 #include "gate.h"
 #include "loop/child_abi.h"
 #include "reader_clusters.h"
+#include "reader_damp.h"
 #include "reader_push.h"
 #include "reader_snapshot.h"
 #include "reader_sources.h"
@@ -42,6 +43,8 @@ struct reader {
 	struct push *push; /* NULL: no Watch */
 	struct reader_clusters *clusters;
 	struct gate *gate;
+	struct damp damp;
+	uv_timer_t damped; /* something that waits may be told */
 	struct child_link *link;
 	uv_signal_t sigterm;
 	uv_signal_t sigint;
@@ -91,16 +94,44 @@ on_status(uv_timer_t *timer)
 
 /* ---------------------------------------------------------------- sources */
 
+static void on_damped(uv_timer_t *timer);
+
+/* What waited long enough goes along. */
 static void
-on_changes(void *arg, const struct swarm_changes *changes, uint64_t read_us)
+publish(struct reader *r, struct swarm_changes *changes, uint64_t read_us)
+{
+	uint64_t next = damp_due(&r->damp, clock_mono_ms(), changes);
+
+	if (next != UINT64_MAX)
+		(void)uv_timer_start(&r->damped, on_damped, next, 0);
+	reader_clusters_publish(r->clusters, changes, read_us);
+}
+
+static void
+on_damped(uv_timer_t *timer)
+{
+	struct reader *r = container_of(timer, struct reader, damped);
+	struct swarm_changes changes = { 0 };
+
+	if (r->stopping)
+		return;
+	publish(r, &changes, clock_wall_us());
+	swarm_changes_fini(&changes);
+}
+
+static void
+on_changes(void *arg, struct swarm_changes *changes, uint64_t read_us)
 {
 	struct reader *r = arg;
 	bool any = changes->services.len > 0 || changes->removed.len > 0;
 
-	reader_clusters_publish(r->clusters, changes, read_us);
 	if (any)
 		log_debug("%zu services changed, %zu are gone",
 		    changes->services.len, changes->removed.len);
+	/* The first whole list is nobody's restlessness. */
+	if (r->swarm.complete)
+		damp_take(&r->damp, changes, clock_mono_ms());
+	publish(r, changes, read_us);
 	if (any || changes->objects)
 		gate_changed(r->gate);
 	if (any || changes->bad)
@@ -244,6 +275,8 @@ stop(struct reader *r, int code)
 	uv_close((uv_handle_t *)&r->sigint, NULL);
 	(void)uv_timer_stop(&r->status);
 	uv_close((uv_handle_t *)&r->status, NULL);
+	(void)uv_timer_stop(&r->damped);
+	uv_close((uv_handle_t *)&r->damped, NULL);
 	push_close(r->push);
 	sources_close(r->sources, on_sources_closed, r);
 	gate_close(r->gate, NULL, NULL);
@@ -387,6 +420,7 @@ reader_main(const struct reader_options *o)
 	start_signal(&r, &r.sigterm, SIGTERM);
 	start_signal(&r, &r.sigint, SIGINT);
 	must(uv_timer_init(&r.loop, &r.status) == 0);
+	must(uv_timer_init(&r.loop, &r.damped) == 0);
 	if (start_parts(&r, o->run_dir, &e) == 0) {
 		child_ready(r.link);
 		push_status(&r);
@@ -399,6 +433,7 @@ reader_main(const struct reader_options *o)
 	must(uv_loop_close(&r.loop) == 0);
 	decode_guard_close();
 	swarm_fini(&r.swarm);
+	damp_fini(&r.damp);
 	daemon_config_free(r.config);
 	return r.exit_code;
 }

@@ -23,9 +23,10 @@ struct rcluster {
 	struct share share;
 	struct publisher *publisher;  /* NULL before the first whole list */
 	struct share_message message; /* that is being gathered */
-	bool touched;		      /* the message has to be made and sent */
-	bool outdated; /* it may want things that nobody needs any more */
-	bool found;    /* its file was there at the last look */
+	uint64_t commit_us; /* of the oldest change in it; 0: unknown */
+	bool touched;	    /* the message has to be made and sent */
+	bool outdated;	    /* it may want things that nobody needs any more */
+	bool found;	    /* its file was there at the last look */
 };
 
 struct reader_clusters {
@@ -137,16 +138,18 @@ start_publisher(struct rcluster *x)
 static void
 touch(struct rcluster *x)
 {
-	if (!x->touched)
+	if (!x->touched) {
 		share_message_init(&x->message);
+		x->commit_us = 0;
+	}
 	x->touched = true;
 }
 
 static void
-send_message(struct rcluster *x, uint64_t commit_us, uint64_t read_us)
+send_message(struct rcluster *x, uint64_t read_us)
 {
 	struct bus_stamps stamps = {
-		.commit_us = commit_us,
+		.commit_us = x->commit_us,
 		.read_us = read_us,
 		.sent_us = clock_wall_us(),
 	};
@@ -169,7 +172,7 @@ send_message(struct rcluster *x, uint64_t commit_us, uint64_t read_us)
 }
 
 static void
-send_all(struct reader_clusters *c, uint64_t commit_us, uint64_t read_us)
+send_all(struct reader_clusters *c, uint64_t read_us)
 {
 	for (size_t i = 0; i < c->list.len; i++) {
 		struct rcluster *x = c->list.at[i];
@@ -177,7 +180,7 @@ send_all(struct reader_clusters *c, uint64_t commit_us, uint64_t read_us)
 		if (!x->touched)
 			continue;
 		share_put_objects(&x->share, c->swarm, &x->message);
-		send_message(x, commit_us, read_us);
+		send_message(x, read_us);
 		share_message_fini(&x->message);
 		x->touched = false;
 	}
@@ -229,7 +232,7 @@ leave(struct reader_clusters *c, const char *id)
 
 /* Publishes a service to whom it belongs. */
 static void
-put(struct reader_clusters *c, const struct service *s)
+put(struct reader_clusters *c, const struct service *s, uint64_t commit_us)
 {
 	struct rcluster *x = place_of(c, s);
 
@@ -238,6 +241,8 @@ put(struct reader_clusters *c, const struct service *s)
 	if (x == NULL)
 		return;
 	touch(x);
+	if (commit_us != 0 && (x->commit_us == 0 || commit_us < x->commit_us))
+		x->commit_us = commit_us;
 	x->outdated = true;
 	(void)map_set(&c->places, s->id, x);
 	(void)map_set(&x->share.services, s->id, x);
@@ -317,11 +322,12 @@ reader_clusters_publish(struct reader_clusters *c,
 	if (!c->swarm->complete)
 		return;
 	for (size_t i = 0; i < changes->services.len; i++) {
-		const struct service *s = map_get(
-		    &c->swarm->model->services, changes->services.at[i]);
+		const char *id = changes->services.at[i];
+		const struct service *s =
+		    map_get(&c->swarm->model->services, id);
 
 		if (s != NULL)
-			put(c, s);
+			put(c, s, swarm_changes_commit(changes, id));
 	}
 	for (size_t i = 0; i < changes->removed.len; i++)
 		leave(c, changes->removed.at[i]);
@@ -331,7 +337,7 @@ reader_clusters_publish(struct reader_clusters *c,
 		for (size_t i = 0; i < c->list.len; i++)
 			put_bad(c->list.at[i]);
 	}
-	send_all(c, changes->commit_us, read_us);
+	send_all(c, read_us);
 	for (size_t i = 0; i < c->list.len; i++)
 		start_publisher(c->list.at[i]);
 }
@@ -395,12 +401,12 @@ place_again(struct reader_clusters *c)
 	for (size_t i = 0;
 	     (e = map_next(&c->swarm->model->services, &i)) != NULL;) {
 		if (map_get(&c->places, e->key) != place_of(c, e->value))
-			put(c, e->value);
+			put(c, e->value, 0);
 	}
 	recount(c);
 	for (size_t i = 0; i < c->list.len; i++)
 		put_bad(c->list.at[i]);
-	send_all(c, 0, clock_wall_us());
+	send_all(c, clock_wall_us());
 	for (size_t i = 0; i < c->list.len; i++)
 		start_publisher(c->list.at[i]);
 }

@@ -132,7 +132,7 @@ on_grace(uv_timer_t *timer)
 	p->missed++;
 	judge(p);
 	/* Whatever else it kept to itself. */
-	sources_resync(p->sources);
+	sources_resync_in_time(p->sources);
 	if (p->missed < MISSED_TIMES)
 		return;
 	log_warn("docker: Watch is silent though things change; opening it "

@@ -23,7 +23,7 @@ struct push;
 struct push_handlers {
 	/* The swarm was changed, as sources_handlers.on_changes. */
 	void (*on_changes)(
-	    void *arg, const struct swarm_changes *changes, uint64_t read_us);
+	    void *arg, struct swarm_changes *changes, uint64_t read_us);
 	/* In force, or not any more. */
 	void (*on_state)(void *arg);
 };

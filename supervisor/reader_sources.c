@@ -16,6 +16,8 @@
 #define COALESCE_MS 3
 /* Whole lists that are this fast take single services along. */
 #define FAST_MS 50
+/* The first list is not taken for slower than this. */
+#define FIRST_MAX_MS 5000
 /* Whole lists on a timer take at most one part in so many of the time. */
 #define RESYNC_SHARE 10
 #define POLL_SHARE 20
@@ -220,9 +222,9 @@ apply(struct sources *s, struct slot *slot, struct swarm_batch *batch)
 	}
 	if (all_services)
 		judge_events(s, changes.missed);
-	s->handlers.on_changes(s->arg, &changes, clock_wall_us());
 	if (all_tasks)
 		s->handlers.on_listed(s->arg, &changes, slot->began_ms);
+	s->handlers.on_changes(s->arg, &changes, clock_wall_us());
 	swarm_changes_fini(&changes);
 }
 
@@ -230,7 +232,8 @@ apply(struct sources *s, struct slot *slot, struct swarm_batch *batch)
 static void
 note_took(struct slot *slot, uint64_t took_ms)
 {
-	uint64_t most = slot->pace_ms * 2 + FAST_MS;
+	uint64_t most =
+	    slot->pace_ms == 0 ? FIRST_MAX_MS : slot->pace_ms * 2 + FAST_MS;
 
 	slot->took_ms = took_ms;
 	slot->pace_ms = took_ms < most ? took_ms : most;
@@ -248,6 +251,13 @@ on_cycle_done(void *arg, struct swarm_batch *batch, const struct error *e)
 		maybe_free(s);
 		return;
 	}
+	log_debug("docker: %s%zu services, tasks of %zu more: %s after %llu "
+		  "ms; %zu and %zu wait",
+	    slot == &s->whole ? "whole lists, " : "",
+	    slot->looking.service_ids.len, slot->looking.task_ids.len,
+	    e == NULL ? "looked at" : e->msg,
+	    (unsigned long long)(now - slot->began_ms), s->dirty.services.len,
+	    s->dirty.tasks.len);
 	slot->failed = e != NULL;
 	if (e != NULL) {
 		look_again(s, &slot->looking);
@@ -401,8 +411,9 @@ on_poll(uv_timer_t *timer)
 		return;
 	s->counts[SOURCE_POLL]++;
 	(void)swarm_moving(s->swarm, now, s->poll_ms, &moving);
-	if (now - s->tasks_ms + 20 >= poll_period(s) ||
-	    whole_is_cheaper(s, moving.len))
+	if (s->whole.cycle == NULL &&
+	    (now - s->tasks_ms + 20 >= poll_period(s) ||
+		whole_is_cheaper(s, moving.len)))
 		s->next.tasks = true;
 	/* What was not looked at since the last time waits already. */
 	else if (s->dirty.tasks.len == 0)
@@ -411,8 +422,7 @@ on_poll(uv_timer_t *timer)
 	map_fini(&moving);
 	if (cycle_wants_any(&s->next) || dirty_any(&s->dirty))
 		start_soon(s, 0);
-	else
-		plan_poll(s);
+	plan_poll(s);
 }
 
 static void
@@ -426,6 +436,9 @@ plan_poll(struct sources *s)
 		return;
 	in = swarm_moving(s->swarm, now, s->poll_ms, &moving);
 	all = all > now ? all - now : 1;
+	/* One is on its way, or about to be. */
+	if (s->whole.cycle != NULL || s->next.tasks)
+		all = s->poll_ms;
 	if (whole_is_cheaper(s, moving.len))
 		least = s->whole.pace_ms;
 	else
@@ -446,6 +459,17 @@ sources_resync(struct sources *s)
 	cycle_wants_everything(&s->next);
 	s->whole.not_before_ms = 0;
 	start_soon(s, 0);
+}
+
+void
+sources_resync_in_time(struct sources *s)
+{
+	uint64_t due = s->whole.began_ms + s->whole.took_ms +
+	    s->whole.pace_ms * MOVING_SHARE;
+	uint64_t before = s->whole.not_before_ms;
+
+	sources_resync(s);
+	s->whole.not_before_ms = due > before ? due : before;
 }
 
 static void

@@ -26,9 +26,10 @@
 struct sources;
 
 struct sources_handlers {
-	/* The swarm was changed; 'read_us' is when it was read. */
+	/* The swarm was changed; 'read_us' is when it was read.  The callee may
+	 * take from 'changes'. */
 	void (*on_changes)(
-	    void *arg, const struct swarm_changes *changes, uint64_t read_us);
+	    void *arg, struct swarm_changes *changes, uint64_t read_us);
 	/* Connected, or not any more; see sources_json(). */
 	void (*on_state)(void *arg);
 	/* All tasks were listed, by a look that began at 'began_ms'. */
@@ -52,6 +53,8 @@ bool sources_awaits(const struct sources *s, const char *service_id);
 bool sources_awaits_tasks(const struct sources *s, const char *service_id);
 /* Lists everything, soon. */
 void sources_resync(struct sources *s);
+/* The same, where lists are slow only some time after the last one. */
+void sources_resync_in_time(struct sources *s);
 /* Task changes are pushed: polling rests until they are not any more. */
 void sources_pushed(struct sources *s, bool pushed);
 /* {"connected":BOOL,"api_version":"1.41","error":TEXT|null} */

@@ -49,6 +49,32 @@ swarm_changes_fini(struct swarm_changes *c)
 	for (size_t i = 0; i < c->removed.len; i++)
 		free(c->removed.at[i]);
 	vec_fini(&c->removed);
+	map_fini(&c->commits);
+}
+
+uint64_t
+swarm_changes_commit(const struct swarm_changes *c, const char *service_id)
+{
+	return (uintptr_t)map_get(&c->commits, service_id);
+}
+
+void
+swarm_changes_commit_at(
+    struct swarm_changes *c, const char *service_id, uint64_t commit_us)
+{
+	uint64_t known = swarm_changes_commit(c, service_id);
+
+	if (commit_us != 0 && (known == 0 || commit_us < known))
+		(void)map_set(
+		    &c->commits, service_id, (void *)(uintptr_t)commit_us);
+}
+
+void
+swarm_changes_add(
+    struct swarm_changes *c, const char *service_id, uint64_t commit_us)
+{
+	vec_push(&c->services, xstrdup(service_id));
+	swarm_changes_commit_at(c, service_id, commit_us);
 }
 
 /* One application of a batch. */
@@ -75,13 +101,14 @@ beside(struct applying *a, const char *id)
 	return x;
 }
 
+/* 'id' is the service's own, or that of one of its tasks. */
 static void
-note_commit(struct applying *a, const char *id)
+note_commit(struct applying *a, const char *service_id, const char *id)
 {
 	const uint64_t *us = map_get(&a->b->commits, id);
 
-	if (us != NULL && (a->ret->commit_us == 0 || *us < a->ret->commit_us))
-		a->ret->commit_us = *us;
+	if (us != NULL)
+		swarm_changes_commit_at(a->ret, service_id, *us);
 }
 
 static void
@@ -205,7 +232,7 @@ take_service(struct applying *a, struct service *now)
 	if (changed) {
 		note_changed(a, now->id);
 		note_missed(a, now->id);
-		note_commit(a, now->id);
+		note_commit(a, now->id, now->id);
 	}
 	model_put_service(a->s->model, now);
 }
@@ -356,7 +383,7 @@ tasks_differ(
 		bool ran = x != NULL && task_is_routable(x);
 
 		if (!task_is_routable(y) ? ran : !ran || !same_place(x, y)) {
-			note_commit(a, y->id);
+			note_commit(a, was->id, y->id);
 			differ = true;
 		}
 	}

@@ -92,9 +92,19 @@ struct swarm_changes {
 	bool bad;	      /* the list of odd objects */
 	bool confirm;	      /* ask for all services again, in 2 s or so */
 	bool missed;	      /* a whole list showed what no event had told */
-	uint64_t commit_us; /* the oldest Engine's time of it all; 0: unknown */
+	/* Service ID -> the Engine's time of its oldest change, us. */
+	struct map commits;
 };
 void swarm_changes_fini(struct swarm_changes *c);
+/* Adds a service that is not there yet; 'commit_us' as for _commit. */
+void swarm_changes_add(
+    struct swarm_changes *c, const char *service_id, uint64_t commit_us);
+/* Notes when the Engine made a change of a service; 0: unknown. */
+void swarm_changes_commit_at(
+    struct swarm_changes *c, const char *service_id, uint64_t commit_us);
+/* When the oldest change of this service was made, by the Engine's clock. */
+uint64_t
+swarm_changes_commit(const struct swarm_changes *c, const char *service_id);
 
 /*
  * Takes a batch that arrived whole; what is in it is moved out.  'dirty' (IDs,

@@ -87,14 +87,12 @@ changed(struct swarm *s, const struct service *service,
 
 	if (beside != NULL)
 		beside->moved_ms = now_ms;
-	if (ev->commit_us != 0 &&
-	    (ret->commit_us == 0 || ev->commit_us < ret->commit_us))
-		ret->commit_us = ev->commit_us;
+	swarm_changes_commit_at(ret, service->id, ev->commit_us);
 	for (size_t i = 0; i < ret->services.len; i++) {
 		if (strcmp(ret->services.at[i], service->id) == 0)
 			return SWARM_CHANGED;
 	}
-	vec_push(&ret->services, xstrdup(service->id));
+	swarm_changes_add(ret, service->id, 0);
 	return SWARM_CHANGED;
 }
 

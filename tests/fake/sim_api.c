@@ -155,13 +155,36 @@ by_id(const void *a, const void *b)
 	    (*(struct sim_object *const *)b)->id);
 }
 
+struct object_list {
+	VEC(struct sim_object *) list;
+};
+
+/* As the engine does, tasks of certain services are found by an index. */
+static void
+add_tasks_of(struct sim *s, const json_t *filters, sim_wanted_fn *wanted,
+    struct object_list *ret)
+{
+	const char *name;
+
+	for (size_t i = 0;
+	     (name = sim_filter_value(filters, "service", i)) != NULL; i++) {
+		struct sim_service *v = (struct sim_service *)(void *)sim_find(
+		    s, SIM_SERVICE, name);
+
+		for (size_t k = 0; v != NULL && k < v->tasks.len; k++) {
+			if (wanted(&v->tasks.at[k]->o, filters))
+				vec_push(&ret->list, &v->tasks.at[k]->o);
+		}
+	}
+}
+
 void
 sim_api_list(struct sim_call *c, enum sim_kind kind,
     const char *const *known_filters, sim_wanted_fn *wanted)
 {
 	struct sim *s = c->sim;
 	bool status = sim_api_query(c, "status") != NULL && kind == SIM_SERVICE;
-	VEC(struct sim_object *) found = { 0 };
+	struct object_list found = { 0 };
 	json_t *filters = NULL;
 	const char *comma = "";
 	struct error e;
@@ -172,28 +195,33 @@ sim_api_list(struct sim_call *c, enum sim_kind kind,
 		sim_api_error(c, 400, "%s", e.msg);
 		return;
 	}
-	for (size_t i = 0; i < s->lists[kind].len; i++) {
-		if (wanted(s->lists[kind].at[i], filters))
-			vec_push(&found, s->lists[kind].at[i]);
-	}
+	if (kind == SIM_TASK && sim_filter_has(filters, "service"))
+		add_tasks_of(s, filters, wanted, &found);
+	else
+		for (size_t i = 0; i < s->lists[kind].len; i++) {
+			if (wanted(s->lists[kind].at[i], filters))
+				vec_push(&found.list, s->lists[kind].at[i]);
+		}
 	/* The engine's store is ordered by ID. */
-	vec_sort(&found, by_id);
+	vec_sort(&found.list, by_id);
 	str_init(&out, SIM_TEXT_MAX);
 	str_addc(&out, '[');
-	for (size_t i = 0; i < found.len; i++) {
+	for (size_t i = 0; i < found.list.len; i++) {
+		if (i > 0 && found.list.at[i] == found.list.at[i - 1])
+			continue;
 		str_add(&out, comma);
 		if (status)
-			sim_render_service_status(
-			    &out, (struct sim_service *)(void *)found.at[i]);
+			sim_render_service_status(&out,
+			    (struct sim_service *)(void *)found.list.at[i]);
 		else
-			str_add(&out, sim_render(found.at[i]));
+			str_add(&out, sim_render(found.list.at[i]));
 		comma = ",";
 	}
 	sim_control_add_objects(s, kind, &out, comma);
 	str_add(&out, "]\n");
 	sim_control_answer(c, true, out.p, out.len);
 	str_fini(&out);
-	vec_fini(&found);
+	vec_fini(&found.list);
 	json_decref(filters);
 }
 

@@ -2,7 +2,9 @@
 #include "sim_control.h"
 
 #include "base/log.h"
+#include "base/parse.h"
 #include "sim_events.h"
+#include "sim_load.h"
 #include "sim_net.h"
 #include "sim_node.h"
 #include "sim_store.h"
@@ -361,6 +363,19 @@ act_on_events(struct sim_call *c, const char *action)
 }
 
 static void
+churn(struct sim_call *c, const char *rate, const char *service)
+{
+	uint32_t n;
+
+	if (parse_u32(rate, strlen(rate), 0, 100000, &n, NULL) != 0) {
+		sim_api_error(c, 400, "not a rate: %s", rate);
+		return;
+	}
+	sim_load_churn(c->sim, n, service);
+	sim_api_empty(c, 204);
+}
+
+static void
 own_request(struct sim_call *c, const char *path)
 {
 	const char *method = c->req->method;
@@ -390,6 +405,8 @@ own_request(struct sim_call *c, const char *path)
 		act_on_events(c, words[1]);
 	} else if (n > 0 && n <= 2 && strcmp(words[0], "watch") == 0) {
 		sim_watch_control(c, words[1]);
+	} else if (n >= 2 && strcmp(words[0], "churn") == 0) {
+		churn(c, words[1], words[2]);
 	} else if (n == 3 && strcmp(words[0], "tasks") == 0) {
 		act_on_task(c, words[1], words[2]);
 	} else if (n == 3 && strcmp(words[0], "nodes") == 0) {

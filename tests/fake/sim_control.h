@@ -5,6 +5,8 @@
  *	GET    /_sim/state                what runs, in numbers
  *	GET    /_sim/stats                requests by "METHOD /path"
  *	DELETE /_sim/stats                counts from 0 again
+ *	POST   /_sim/churn/N             so many changes per second (--churn)
+ *	POST   /_sim/churn/N/SERVICE     ... tasks of this one fail
  *	POST   /_sim/tasks/ID/fail        its process ends with code 1
  *	POST   /_sim/tasks/ID/exit        ... with code 0
  *	POST   /_sim/nodes/ID/down, /up   a node is lost, comes back

@@ -2,6 +2,7 @@
 #include "sim_load.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -16,6 +17,8 @@ struct sim_load {
 	struct sim *sim;
 	uv_timer_t timer;
 	uint64_t turn;
+	uint64_t per_turn; /* changes */
+	char *only;	   /* the name of the one service, owned; or NULL */
 };
 
 static int
@@ -79,34 +82,86 @@ make_load(struct sim *s, struct error *e)
 	return 0;
 }
 
-/* Now a task fails, now a service changes an environment variable. */
-static void
-on_churn(uv_timer_t *timer)
+static struct sim_service *
+choose(struct sim_load *l)
 {
-	struct sim_load *l = timer->data;
 	struct sim *s = l->sim;
-	size_t n = s->lists[SIM_SERVICE].len;
-	struct sim_service *v;
+	size_t n = s->lists[SIM_SERVICE].len,
+	       from = n == 0 ? 0 : sim_random(s) % n;
+	const char *prefix = l->only != NULL ? l->only : "load-";
+
+	for (size_t i = 0; i < n; i++) {
+		struct sim_service *v =
+		    (struct sim_service *)(void *)s->lists[SIM_SERVICE]
+			.at[(from + i) % n];
+		const char *name =
+		    json_string_value(json_object_get(v->spec, "Name"));
+
+		if (name != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+static void
+fail_task(struct sim *s, struct sim_service *v)
+{
+	size_t n = v->tasks.len, from = n == 0 ? 0 : sim_random(s) % n;
+
+	for (size_t i = 0; i < n; i++) {
+		struct sim_task *t = v->tasks.at[(from + i) % n];
+
+		if (t->state != TASK_RUNNING || t->desired != TASK_RUNNING)
+			continue;
+		sim_task_exit(t, 1);
+		return;
+	}
+}
+
+/* Now a task fails, now a label changes; of a single service, tasks fail. */
+static void
+change(struct sim_load *l)
+{
+	struct sim_service *v = choose(l);
 	json_t *spec, *labels;
 	char *text;
 
-	if (n == 0)
+	if (v == NULL)
 		return;
-	v = (struct sim_service *)(void *)s->lists[SIM_SERVICE]
-		.at[sim_random(s) % n];
-	if (l->turn++ % 2 == 0 && v->tasks.len > 0) {
-		struct sim_task *t = v->tasks.at[sim_random(s) % v->tasks.len];
-
-		if (t->state == TASK_RUNNING && t->desired == TASK_RUNNING)
-			sim_task_exit(t, 1);
+	if (l->turn++ % 2 == 0 || l->only != NULL) {
+		fail_task(l->sim, v);
 		return;
 	}
 	spec = json_deep_copy(v->spec);
 	labels = json_object_get(spec, "Labels");
-	text = xasprintf("%llu", (unsigned long long)l->turn);
-	(void)json_object_set_new(labels, "churn", json_string(text));
+	text = xasprintf("%llu", 1 + (unsigned long long)l->turn % 100);
+	(void)json_object_set_new(
+	    labels, "com.docker.lb.max_fails", json_string(text));
 	free(text);
 	sim_service_put_spec(v, spec, false);
+}
+
+static void
+on_churn(uv_timer_t *timer)
+{
+	struct sim_load *l = timer->data;
+
+	for (uint64_t i = 0; i < l->per_turn; i++)
+		change(l);
+}
+
+void
+sim_load_churn(struct sim *s, uint64_t per_s, const char *service)
+{
+	struct sim_load *l = s->load;
+	uint64_t ms = per_s == 0 || per_s > 1000 ? 1 : 1000 / per_s;
+
+	free(l->only);
+	l->only = service == NULL ? NULL : xstrdup(service);
+	(void)uv_timer_stop(&l->timer);
+	l->per_turn = per_s > 1000 ? per_s / 1000 : 1;
+	if (per_s > 0)
+		must(uv_timer_start(&l->timer, on_churn, ms, ms) == 0);
 }
 
 int
@@ -128,19 +183,17 @@ sim_load_start(struct sim *s, struct error *e)
 		return -1;
 	if (make_load(s, e) != 0)
 		return -1;
-	if (s->options.churn_per_s > 0) {
-		uint64_t ms = 1000 / s->options.churn_per_s;
-
-		must(uv_timer_start(
-			 &l->timer, on_churn, 1000, ms > 0 ? ms : 1) == 0);
-	}
+	sim_load_churn(s, s->options.churn_per_s, NULL);
 	return 0;
 }
 
 static void
 on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct sim_load *l = handle->data;
+
+	free(l->only);
+	free(l);
 }
 
 void

@@ -8,6 +8,11 @@
 int sim_load_start(struct sim *s, struct error *e) _warn_unused_;
 void sim_load_stop(struct sim *s);
 /*
+ * So many changes per second from now on, none with 0: of the services of
+ * --services, or 'service' alone (its tasks fail) where that is not NULL.
+ */
+void sim_load_churn(struct sim *s, uint64_t per_s, const char *service);
+/*
  * A document {"networks":[...],"secrets":[...],"configs":[...],
  * "services":[...]} of API requests, made in this order.
  */

@@ -111,9 +111,9 @@ def no_look_at_the_engine_is_needed_for_a_task_that_goes():
     blue.wait(lambda: task not in [t["ID"] for t in blue.running("web")],
               what="the failed task to go")
     tap.equal(sum(fake.stats().values()), requests, "requests")
-    stamps = [m["stamps"] for m in blue.since(mark) if "stamps" in m]
-    if stamps:
-        tap.ok(0 < stamps[0]["commit_us"] <= stamps[0]["sent_us"], stamps)
+    first = [m for m in blue.since(mark) if "commit_us" in m][0]
+    stamps = [first[k] for k in ("commit_us", "read_us", "sent_us")]
+    tap.ok(0 < stamps[0] <= stamps[1] <= stamps[2], stamps)
 
 
 @tap.test

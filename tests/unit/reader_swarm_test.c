@@ -172,7 +172,8 @@ a_change_that_routing_does_not_read_is_none(void **state)
 	apply_lists(f);
 	assert_true(changed(f, "a"));
 	/* 2026-01-01T00:00:03Z */
-	assert_int_equal(f->changes.commit_us, 1767225603000000);
+	assert_int_equal(
+	    swarm_changes_commit(&f->changes, "a"), 1767225603000000);
 	assert_int_equal(tasks_of(f, "a"), 1);
 }
 

@@ -132,13 +132,13 @@ a_task_that_shall_stop_is_gone_at_once(void **state)
 	assert_int_equal(routable(f), 1);
 	assert_int_equal(f->changes.services.len, 1);
 	assert_string_equal(f->changes.services.at[0], "s1");
-	assert_int_equal(f->changes.commit_us, 1021);
+	assert_int_equal(swarm_changes_commit(&f->changes, "s1"), 1021);
 	/* And the next of the same message is no second change. */
 	assert_int_equal(
 	    tell(f, "t2", WATCH_UPDATE, TASK_RUNNING, TASK_REMOVE, 22),
 	    SWARM_CHANGED);
 	assert_int_equal(f->changes.services.len, 1);
-	assert_int_equal(f->changes.commit_us, 1021);
+	assert_int_equal(swarm_changes_commit(&f->changes, "s1"), 1021);
 	assert_int_equal(routable(f), 0);
 }
 
