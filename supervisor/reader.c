@@ -128,7 +128,7 @@ on_changes(void *arg, struct swarm_changes *changes, uint64_t read_us)
 	if (any)
 		log_debug("%zu services changed, %zu are gone",
 		    changes->services.len, changes->removed.len);
-	/* The first whole list is nobody's restlessness. */
+	/* Nothing is told before the first whole list. */
 	if (r->swarm.complete)
 		damp_take(&r->damp, changes, clock_mono_ms());
 	publish(r, changes, read_us);
