@@ -18,6 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--build", required=True)
 parser.add_argument("--only", default="")
+parser.add_argument("--large", action="store_true",
+                    help="cost of an event at 10,000 services too")
 parser.add_argument("--rounds", type=int, default=40)
 ARGS = parser.parse_args()
 os.environ["BULKHEAD_BUILD"] = os.path.abspath(ARGS.build)
@@ -196,9 +198,9 @@ def cpu_ns(pid):
 
 
 def event_cost():
-    """CPU of one event, where it belongs and elsewhere."""
-    events = 50
-    for services in (100, 1000):
+    """CPU of one event, by process, where it belongs and elsewhere."""
+    first = {}
+    for services in (100, 1000, 5000) + ((10000,) if ARGS.large else ()):
         fake = engine.FakeSwarm(
             "--no-serve", "--services", str(services), "--tasks",
             str(services), "--clusters", "1", "--task-delay", "0ms")
@@ -207,38 +209,79 @@ def event_cost():
         try:
             fake.start()
             fake.create_network("own")
-            system.cluster("c0", driver="none")
+            system.cluster("c0", text="[cluster]\nmax_hosts = 20000\n")
             system.cluster("other", driver="none")
             system.start()
             fake.create_service("mark", networks=["own"], labels=lb(
                 "mark.example", service_cluster="c0"))
-            procs.wait_for(lambda: "mark" in system.services(), 60)
-            time_one(system, fake, services, events)
+            procs.wait_for(lambda: "mark" in system.services(), 120)
+            system.wait_applied("c0", 120)
+            for kind in ("label", "tasks"):
+                time_one(system, fake, services, kind, first)
         finally:
             system.stop()
             fake.stop()
 
 
-def time_one(system, fake, services, events):
+def agent_processes(system):
+    """The agent's worker of c0, and its nginx master."""
+    found = {}
+    for pid in system.agent_pids():
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            words = f.read().split(b"\0")
+        if b"--worker" in words and b"c0" in words:
+            found["agent"] = pid
+    pid_file = os.path.join(system.run_dir, "proxies", "c0.0", "nginx.pid")
+    with open(pid_file, encoding="ascii") as f:
+        found["nginx"] = int(f.read())
+    return found
+
+
+def children_ns(pid):
+    """Time on a CPU of its children that have ended (in ticks)."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    return (int(fields[13]) + int(fields[14])) * tick
+
+
+def all_ns(pids):
+    """By process; the engine is its master, its old workers, nginx -t."""
+    used = {k: cpu_ns(v) for k, v in pids.items()}
+    used["engine"] = (used.pop("nginx") + children_ns(pids["nginx"]) +
+                      children_ns(pids["agent"]))
+    return used
+
+
+def time_one(system, fake, services, kind, first):
     pids = {"reader": system.status()["reader"]["pid"],
             "extension": system.cluster_status("c0")["pid"],
-            "other": system.cluster_status("other")["pid"]}
+            "other": system.cluster_status("other")["pid"],
+            **agent_processes(system)}
     # Nothing of the start may be left in the figures.
     procs.wait_for(lambda: not moving(pids), 120, "the system to be quiet",
                    0)
-    before = {k: cpu_ns(v) for k, v in pids.items()}
+    events = 30
+    before = all_ns(pids)
     start = time.monotonic()
     for i in range(events):
         generation = system.generation("c0")
-        fake.set_label("mark", "com.docker.lb.max_fails", str(2 + i))
+        if kind == "label":
+            fake.set_label("mark", "com.docker.lb.max_fails", str(2 + i))
+        else:
+            fake.scale("mark", 2 if i % 2 == 0 else 1)
         procs.wait_for(lambda g=generation: system.generation("c0") > g, 60,
                        "an event", 0.02)
+        system.wait_applied("c0", 120)
     passed = time.monotonic() - start
-    after = {k: cpu_ns(v) for k, v in pids.items()}
+    after = all_ns(pids)
     idle = quiet_ns(pids, passed)
-    line("CPU of one event", services=services, **{
-        k + "_ms": round((after[k] - before[k] - idle[k]) / events / 1e6, 3)
-        for k in pids})
+    cost = {k: (after[k] - before[k] - idle[k]) / events / 1e6
+            for k in after}
+    base = first.setdefault(kind, cost)
+    line("CPU of one event (%s)" % kind, services=services, **{
+        k + "_ms": "%.2f(x%.1f)" % (v, v / base[k] if base[k] > 0.01 else 0)
+        for k, v in cost.items()})
 
 
 def moving(pids):
@@ -249,10 +292,10 @@ def moving(pids):
 
 def quiet_ns(pids, seconds):
     """What the same processes use in the same time when nothing happens."""
-    before = {k: cpu_ns(v) for k, v in pids.items()}
+    before = all_ns(pids)
     time.sleep(min(seconds, 10))
     scale = seconds / min(seconds, 10)
-    return {k: (cpu_ns(v) - before[k]) * scale for k, v in pids.items()}
+    return {k: (v - before[k]) * scale for k, v in all_ns(pids).items()}
 
 
 PARTS = {"served": change_to_served, "cpu": event_cost,
