@@ -34,7 +34,7 @@ struct state {
 	struct str manifest;
 	bool stored;
 	bool swept;	  /* nothing is on disk but 'blobs' and 'stale' */
-	struct map blobs; /* SHA-256 -> how many files of 'now' have it */
+	struct map blobs; /* of 'now': SHA-256 -> struct blob *, owned */
 	struct map stale; /* SHA-256 of what may not be needed any more */
 	VEC(struct rendered_file *) unstored; /* each used once here */
 };
@@ -77,7 +77,7 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	for (i = 0; i < r->files.len; i++) {
 		const struct rendered_file *f = r->files.at[i];
 
-		str_addn(out, ",\n" + (i == 0), i == 0 ? 1 : 2);
+		str_add(out, i == 0 ? "\n" : ",\n");
 		str_addn(out, f->manifest_line, f->manifest_len);
 	}
 	str_add(out, "],\n\"listen\":{\"http\":");
@@ -105,27 +105,55 @@ build_manifest(struct state *s)
 
 /* ---- what is on disk ---- */
 
+/* Some bytes of 'now'. */
+struct blob {
+	struct rendered_file *file; /* used: one that has them */
+	size_t users;		    /* files of 'now' */
+};
+
 static void
 add_file(struct state *s, struct rendered_file *f)
 {
-	uintptr_t users = (uintptr_t)map_get(&s->blobs, f->sha256);
+	struct blob *b = map_get(&s->blobs, f->sha256);
 
-	(void)map_set(&s->blobs, f->sha256, (void *)(users + 1));
+	if (b == NULL) {
+		b = xcalloc(1, sizeof(*b));
+		b->file = rendered_file_use(f);
+		(void)map_set(&s->blobs, f->sha256, b);
+	}
+	b->users++;
 	vec_push(&s->unstored, rendered_file_use(f));
+}
+
+static void
+blob_free(struct blob *b)
+{
+	rendered_file_drop(b->file);
+	free(b);
 }
 
 static void
 leave_file(struct state *s, const struct rendered_file *f)
 {
-	uintptr_t users = (uintptr_t)map_get(&s->blobs, f->sha256);
+	struct blob *b = map_get(&s->blobs, f->sha256);
 
-	must(users > 0);
-	if (users > 1) {
-		(void)map_set(&s->blobs, f->sha256, (void *)(users - 1));
+	must(b != NULL);
+	if (--b->users > 0)
 		return;
-	}
-	(void)map_remove(&s->blobs, f->sha256);
 	(void)map_set(&s->stale, f->sha256, s);
+	(void)map_remove(&s->blobs, f->sha256);
+	blob_free(b);
+}
+
+static void
+free_blobs(struct state *s)
+{
+	struct map_entry *m;
+	size_t i;
+
+	for (i = 0; (m = map_next(&s->blobs, &i)) != NULL;)
+		blob_free(m->value);
+	map_fini(&s->blobs);
 }
 
 /* From 'before' to 'now'; what they share is only walked over. */
@@ -305,7 +333,7 @@ state_free(struct state *s)
 	str_fini(&s->offer_manifest);
 	forget_unstored(s);
 	vec_fini(&s->unstored);
-	map_fini(&s->blobs);
+	free_blobs(s);
 	map_fini(&s->stale);
 	free(s->folder);
 	free(s);
@@ -515,9 +543,14 @@ state_manifest(const struct state *s)
 const char *
 state_blob(const struct state *s, const char *sha256, size_t *ret_len)
 {
-	const struct rendered *all[] = { s->now, s->before, s->offer };
+	const struct rendered *all[] = { s->before, s->offer };
+	const struct blob *b = map_get(&s->blobs, sha256);
 	size_t i, k;
 
+	if (b != NULL) {
+		*ret_len = b->file->len;
+		return b->file->text;
+	}
 	for (k = 0; k < countof(all); k++) {
 		for (i = 0; all[k] != NULL && i < all[k]->files.len; i++) {
 			const struct rendered_file *f = all[k]->files.at[i];
