@@ -24,7 +24,7 @@ struct rendered_file {
 	char *name_line;
 	char *manifest_line;
 	size_t name_len, manifest_len;
-	bool stored; /* state.c: it is on disk */
+	bool stored; /* state_blobs.c: it is on disk */
 	uint32_t users;
 };
 

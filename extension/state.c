@@ -1,7 +1,6 @@
 /* The configuration in force: see state.h. */
 #include "state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -12,9 +11,9 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "diff.h"
+#include "state_blobs.h"
 
 #define MANIFEST_MAX (64U * 1024 * 1024)
 #define BLOB_MAX (64U * 1024 * 1024)
@@ -33,10 +32,7 @@ struct state {
 	struct state_change change;
 	struct str manifest;
 	bool stored;
-	bool swept;	  /* nothing is on disk but 'blobs' and 'stale' */
-	struct map blobs; /* of 'now': SHA-256 -> struct blob *, owned */
-	struct map stale; /* SHA-256 of what may not be needed any more */
-	VEC(struct rendered_file *) unstored; /* each used once here */
+	struct state_blobs blobs; /* of 'now' */
 };
 
 /* ---- the manifest ---- */
@@ -101,97 +97,6 @@ static void
 build_manifest(struct state *s)
 {
 	build(s, s->now, &s->manifest);
-}
-
-/* ---- what is on disk ---- */
-
-/* Some bytes of 'now'. */
-struct blob {
-	struct rendered_file *file; /* used: one that has them */
-	size_t users;		    /* files of 'now' */
-};
-
-static void
-add_file(struct state *s, struct rendered_file *f)
-{
-	struct blob *b = map_get(&s->blobs, f->sha256);
-
-	if (b == NULL) {
-		b = xcalloc(1, sizeof(*b));
-		b->file = rendered_file_use(f);
-		(void)map_set(&s->blobs, f->sha256, b);
-	}
-	b->users++;
-	vec_push(&s->unstored, rendered_file_use(f));
-}
-
-static void
-blob_free(struct blob *b)
-{
-	rendered_file_drop(b->file);
-	free(b);
-}
-
-static void
-leave_file(struct state *s, const struct rendered_file *f)
-{
-	struct blob *b = map_get(&s->blobs, f->sha256);
-
-	must(b != NULL);
-	if (--b->users > 0)
-		return;
-	(void)map_set(&s->stale, f->sha256, s);
-	(void)map_remove(&s->blobs, f->sha256);
-	blob_free(b);
-}
-
-static void
-free_blobs(struct state *s)
-{
-	struct map_entry *m;
-	size_t i;
-
-	for (i = 0; (m = map_next(&s->blobs, &i)) != NULL;)
-		blob_free(m->value);
-	map_fini(&s->blobs);
-}
-
-/* From 'before' to 'now'; what they share is only walked over. */
-static void
-note_files(struct state *s)
-{
-	static const struct rendered nothing;
-	const struct rendered *old = s->before == NULL ? &nothing : s->before;
-	const struct rendered *new = s->now;
-	size_t i = 0, k = 0;
-	int c;
-
-	while (i < old->files.len || k < new->files.len) {
-		if (i < old->files.len && k < new->files.len &&
-		    old->files.at[i] == new->files.at[k]) {
-			i++;
-			k++;
-			continue;
-		}
-		c = i == old->files.len ? 1
-		    : k == new->files.len
-		    ? -1
-		    : strcmp(old->files.at[i]->path, new->files.at[k]->path);
-		if (c >= 0)
-			add_file(s, new->files.at[k++]);
-		if (c <= 0)
-			leave_file(s, old->files.at[i++]);
-	}
-}
-
-static void
-forget_unstored(struct state *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->unstored.len; i++)
-		rendered_file_drop(s->unstored.at[i]);
-	s->unstored.len = 0;
 }
 
 /* ---- what the last run left ---- */
@@ -298,8 +203,8 @@ load(struct state *s)
 		return;
 	}
 	s->now = r;
-	note_files(s);
-	forget_unstored(s);
+	state_blobs_change(&s->blobs, NULL, r);
+	state_blobs_are_stored(&s->blobs);
 	r->secrets = json_dumps(json_object_get(j, "secrets"), 0);
 	s->stored = true;
 	build_manifest(s);
@@ -331,10 +236,7 @@ state_free(struct state *s)
 	rendered_free(s->offer);
 	str_fini(&s->manifest);
 	str_fini(&s->offer_manifest);
-	forget_unstored(s);
-	vec_fini(&s->unstored);
-	free_blobs(s);
-	map_fini(&s->stale);
+	state_blobs_fini(&s->blobs);
 	free(s->folder);
 	free(s);
 }
@@ -368,7 +270,7 @@ state_take(
 		rendered_free(s->before);
 	s->before = s->now;
 	s->now = r;
-	note_files(s);
+	state_blobs_change(&s->blobs, s->before, s->now);
 	s->generation++;
 	s->change = *change;
 	s->stored = false;
@@ -413,80 +315,22 @@ state_offer(struct state *s, struct rendered *r)
 
 /* ---- on disk ---- */
 
-/* Blobs of configurations that are gone; failing is told and harmless. */
-static void
-sweep_all(const struct state *s, const char *folder)
-{
-	DIR *d = opendir(folder);
-	struct dirent *entry;
-
-	if (d == NULL)
-		return;
-	while ((entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] != '.' &&
-		    map_get(&s->blobs, entry->d_name) == NULL &&
-		    unlinkat(dirfd(d), entry->d_name, 0) != 0)
-			log_debug("state: cannot remove %s: %s", entry->d_name,
-			    strerror(errno));
-	}
-	(void)closedir(d);
-}
-
-/* All that the last run left; after that, what is known to go. */
-static void
-sweep(struct state *s, const char *folder)
-{
-	struct map_entry *m;
-	size_t i;
-
-	if (!s->swept)
-		sweep_all(s, folder);
-	for (i = 0; s->swept && (m = map_next(&s->stale, &i)) != NULL;) {
-		char *path _cleanup_free_ = xasprintf("%s/%s", folder, m->key);
-
-		if (map_get(&s->blobs, m->key) == NULL && unlink(path) != 0 &&
-		    errno != ENOENT)
-			log_debug("state: cannot remove %s: %s", path,
-			    strerror(errno));
-	}
-	map_fini(&s->stale);
-	s->swept = true;
-}
-
-static int
-store_blob(const char *folder, struct rendered_file *f, struct error *e)
-{
-	char *blob _cleanup_free_ = xasprintf("%s/%s", folder, f->sha256);
-	struct stat st;
-
-	if (f->stored)
-		return 0;
-	if ((stat(blob, &st) != 0 || (size_t)st.st_size != f->len) &&
-	    fs_write(blob, f->text, f->len, 0640, e) != 0)
-		return -1;
-	f->stored = true;
-	return 0;
-}
-
 int
 state_store(struct state *s, struct error *e)
 {
 	char *folder _cleanup_free_ = xasprintf("%s/blobs", s->folder);
 	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
-	size_t i;
 
 	if (s->stored || s->now == NULL)
 		return 0;
 	if (fs_mkdirs(folder, 0750, e) != 0)
 		return -1;
-	for (i = 0; i < s->unstored.len; i++)
-		if (store_blob(folder, s->unstored.at[i], e) != 0)
-			return -1;
+	if (state_blobs_store(&s->blobs, folder, e) != 0)
+		return -1;
 	if (fs_write(path, s->manifest.p, s->manifest.len, 0640, e) != 0)
 		return -1;
 	s->stored = true;
-	forget_unstored(s);
-	sweep(s, folder);
+	state_blobs_sweep(&s->blobs, folder);
 	return 0;
 }
 
@@ -544,12 +388,12 @@ const char *
 state_blob(const struct state *s, const char *sha256, size_t *ret_len)
 {
 	const struct rendered *all[] = { s->before, s->offer };
-	const struct blob *b = map_get(&s->blobs, sha256);
+	const struct rendered_file *newest = state_blobs_get(&s->blobs, sha256);
 	size_t i, k;
 
-	if (b != NULL) {
-		*ret_len = b->file->len;
-		return b->file->text;
+	if (newest != NULL) {
+		*ret_len = newest->len;
+		return newest->text;
 	}
 	for (k = 0; k < countof(all); k++) {
 		for (i = 0; all[k] != NULL && i < all[k]->files.len; i++) {
