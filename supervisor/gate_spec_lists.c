@@ -9,6 +9,8 @@
 /* Secrets are read by whoever the proxy runs as. */
 #define SECRET_MODE 0444
 #define DEFAULT_SECRETS_DIR "/run/secrets"
+/* An engine makes it root's, and agents are not root. */
+#define TMPFS_MODE 01777
 
 static void
 append(json_t *list, json_t *item)
@@ -128,8 +130,9 @@ gate_lists_mount(json_t *container, const char *target)
 			return;
 	}
 	mounts = json_is_array(mounts) ? json_incref(mounts) : json_array();
-	append(
-	    mounts, json_pack("{s:s,s:s}", "Type", "tmpfs", "Target", target));
+	append(mounts,
+	    json_pack("{s:s,s:s,s:{s:i}}", "Type", "tmpfs", "Target", target,
+		"TmpfsOptions", "Mode", TMPFS_MODE));
 	set(container, "Mounts", mounts);
 }
 

@@ -2,10 +2,11 @@
 Images for tests on real engines, from what was built here and the libraries
 it is linked with: no registry, no package, made in a second.
 
-    tag = images.proxy(real)        # proxyctl agent and nginx
-    tag = images.control(real)      # supervisor, reader, extension, proxyctl
+    name = images.proxy(real)       # proxyctl agent and nginx
+    name = images.control(real)     # supervisor, reader, extension, proxyctl
 
-deploy/Dockerfile makes those that are released.
+Users, entry points and health checks are those of deploy/Dockerfile, which
+makes what is released.  The name is the ID, for which no registry is asked.
 """
 
 import io
@@ -23,10 +24,13 @@ import procs
 NGINX = "/usr/sbin/nginx"
 STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
 PASSWD = ("root:x:0:0:root:/:/bin/false\n"
+          "bulkhead:x:800:800::/:/bin/false\n"
           "nobody:x:65534:65534:nobody:/:/bin/false\n")
-GROUP = "root:x:0:\nnogroup:x:65534:\n"
-FOLDERS = ("tmp", "run", "var/run", "var/lib/nginx", "var/log/nginx", "etc",
+GROUP = "root:x:0:\nbulkhead:x:800:\nnogroup:x:65534:\n"
+FOLDERS = ("run", "var/run", "var/lib/nginx", "var/log/nginx", "etc",
            "etc/bulkhead", "etc/bulkhead/clusters.d", "var/lib/bulkhead")
+# A tmpfs has the mode of the folder that it covers.
+OPEN_FOLDERS = ("tmp", "run/bulkhead")
 
 
 def libraries(program):
@@ -54,10 +58,10 @@ def pack(files):
     """A root tree as a tar file's bytes."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for folder in FOLDERS:
+        for folder in FOLDERS + OPEN_FOLDERS:
             entry = tarfile.TarInfo(folder)
             entry.type = tarfile.DIRTYPE
-            entry.mode = 0o1777 if folder == "tmp" else 0o755
+            entry.mode = 0o1777 if folder in OPEN_FOLDERS else 0o755
             archive.addfile(entry)
         for name, text in (("etc/passwd", PASSWD), ("etc/group", GROUP),
                            ("etc/nsswitch.conf", "hosts: files dns\n")):
@@ -97,12 +101,22 @@ def why_not():
     return None
 
 
+def made_as(entry, health, *more):
+    """What an image says besides its files; health checks are quicker."""
+    return ["ENV PATH=/usr/sbin:/usr/bin", "ENTRYPOINT " + json.dumps(entry),
+            "HEALTHCHECK --interval=1s --timeout=10s --start-period=20s "
+            "--retries=5 CMD " + json.dumps(health)] + list(more)
+
+
 def proxy(real, tag="bulkhead-proxy:test", version=None):
     """The proxy group's image; its ID."""
     files = tree({"/usr/bin/proxyctl": procs.binary("proxyctl"),
                   NGINX: NGINX},
                  [STREAM] if os.path.exists(STREAM) else [])
-    changes = ['CMD ["proxyctl","agent"]', "ENV PATH=/usr/sbin:/usr/bin"]
+    changes = made_as(
+        ["/usr/bin/proxyctl", "agent"],
+        ["/usr/bin/proxyctl", "healthcheck", "/run/bulkhead/proxy"],
+        "USER bulkhead")
     if version:
         changes.append("LABEL version=" + version)
     return load(real, tag, pack(files), changes)
@@ -110,7 +124,9 @@ def proxy(real, tag="bulkhead-proxy:test", version=None):
 
 def control(real, tag="bulkhead:test"):
     """The control plane's image; its ID."""
-    files = tree({"/usr/bin/" + name: procs.binary(name) for name in (
-        "bulkhead-supervisor", "bulkhead-extension", "proxyctl")})
-    return load(real, tag, pack(files), [
-        'CMD ["bulkhead-supervisor"]', "ENV PATH=/usr/sbin:/usr/bin"])
+    sbin = {"/usr/sbin/" + name: procs.binary(name)
+            for name in ("bulkhead-supervisor", "bulkhead-extension")}
+    files = tree({"/usr/bin/proxyctl": procs.binary("proxyctl"), **sbin})
+    return load(real, tag, pack(files), made_as(
+        ["/usr/sbin/bulkhead-supervisor"], ["/usr/bin/proxyctl", "status"],
+        'CMD ["-c","/etc/bulkhead/bulkhead.ini"]'))

@@ -12,8 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import bulkhead  # noqa: E402
 import engine  # noqa: E402
 import httpc  # noqa: E402
+import images  # noqa: E402
 import procs  # noqa: E402
-import proxy_image  # noqa: E402
 import tap  # noqa: E402
 from bulkhead import lb  # noqa: E402
 
@@ -45,8 +45,9 @@ def gate():
 
 
 def configure(proxy):
-    gateway = real.get("/networks/docker_gwbridge")["IPAM"]["Config"][0][
-        "Gateway"]
+    # There soon after a node became one of a Swarm.
+    gateway = wait(lambda: real.get("/networks/docker_gwbridge"),
+                   "docker_gwbridge")["IPAM"]["Config"][0]["Gateway"]
     system.write_file(system.ini_path("blue"), """
 [cluster]
 network_release_delay = 3s
@@ -170,7 +171,7 @@ def a_missing_image_is_told_and_harms_no_proxy():
 
 
 system.write_file(TOKEN, "secret\n")
-IMAGE = proxy_image.import_into(real)
+IMAGE = images.proxy(real)
 real.create_network("control")
 real.api("POST", "/secrets/create", {
     "Name": "agent-token", "Labels": {},

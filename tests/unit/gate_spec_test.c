@@ -75,6 +75,25 @@ at(json_t *o, const char *path)
 }
 
 static void
+the_agents_folder_is_memory_that_everybody_may_write(void **state)
+{
+	struct cluster_config *c = config("", "");
+	struct gate_wish w = wish(c);
+	json_t *spec = merge(&w, NULL, NULL), *mount;
+
+	(void)state;
+	mount =
+	    json_array_get(at(spec, "TaskTemplate.ContainerSpec.Mounts"), 0);
+	assert_string_equal(json_string_value(at(mount, "Type")), "tmpfs");
+	assert_string_equal(
+	    json_string_value(at(mount, "Target")), GATE_AGENT_DIR);
+	assert_int_equal(
+	    json_integer_value(at(mount, "TmpfsOptions.Mode")), 01777);
+	json_decref(spec);
+	cluster_config_free(c);
+}
+
+static void
 a_merged_spec_needs_nothing_more(void **state)
 {
 	struct cluster_config *c = config(
@@ -256,6 +275,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    the_agents_folder_is_memory_that_everybody_may_write),
 		cmocka_unit_test(a_merged_spec_needs_nothing_more),
 		cmocka_unit_test(limits_and_times_are_in_the_engines_units),
 		cmocka_unit_test(
