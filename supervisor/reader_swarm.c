@@ -33,6 +33,7 @@ swarm_fini(struct swarm *s)
 	for (size_t i = 0; (e = map_next(&s->services, &i)) != NULL;)
 		free(e->value);
 	map_fini(&s->services);
+	map_fini(&s->restless);
 	map_fini(&s->regress);
 	map_fini(&s->left);
 	model_free(s->model);
@@ -89,6 +90,7 @@ struct applying {
 	struct map held;    /* IDs of services that stay as they are */
 };
 
+/* What is asked for is about to change. */
 static struct swarm_service *
 beside(struct applying *a, const char *id)
 {
@@ -98,6 +100,7 @@ beside(struct applying *a, const char *id)
 		x = xcalloc(1, sizeof(*x));
 		(void)map_set(&a->s->services, id, x);
 	}
+	(void)map_set(&a->s->restless, id, x);
 	return x;
 }
 
@@ -155,6 +158,7 @@ remove_service(struct applying *a, const char *id)
 	vec_push(&a->ret->removed, xstrdup(id));
 	id = a->ret->removed.at[a->ret->removed.len - 1];
 	(void)model_remove_service(a->s->model, id);
+	(void)map_remove(&a->s->restless, id);
 	free(map_remove(&a->s->services, id));
 }
 
@@ -680,37 +684,62 @@ is_settled(const struct service *s)
 	return s->mode != SERVICE_REPLICATED || running == s->replicas;
 }
 
+/* Settled, and not just changed; a job is never routed. */
+static bool
+is_at_rest(const struct service *service, const struct swarm_service *x,
+    uint64_t now_ms)
+{
+	if (service->mode == SERVICE_REPLICATED_JOB ||
+	    service->mode == SERVICE_GLOBAL_JOB)
+		return true;
+	/*
+	 * A service just changed is looked at for a while though it seems
+	 * settled: the Engine needs time to begin.
+	 */
+	return !x->updating && is_settled(service) &&
+	    now_ms - x->moved_ms >= JUST_MS;
+}
+
+/* How long after a look the next one is due. */
+static uint64_t
+look_period(const struct swarm_service *x, uint64_t now_ms)
+{
+	uint64_t period = (now_ms - x->moved_ms) / 8;
+
+	if (period < MOVING_MS)
+		period = MOVING_MS;
+	if (x->updating && period > UPDATING_MS)
+		period = UPDATING_MS;
+	return period;
+}
+
 uint64_t
 swarm_moving(
-    const struct swarm *s, uint64_t now_ms, uint64_t slow_ms, struct map *ret)
+    struct swarm *s, uint64_t now_ms, uint64_t slow_ms, struct map *ret)
 {
 	uint64_t soonest = slow_ms;
+	struct map still = { 0 };
 	struct map_entry *e;
 
-	for (size_t i = 0; (e = map_next(&s->model->services, &i)) != NULL;) {
-		const struct service *service = e->value;
-		const struct swarm_service *x = map_get(&s->services, e->key);
-		uint64_t age = now_ms - x->moved_ms;
-		uint64_t period = age / 8;
+	for (size_t i = 0; (e = map_next(&s->restless, &i)) != NULL;) {
+		const struct service *service =
+		    map_get(&s->model->services, e->key);
+		struct swarm_service *x = map_get(&s->services, e->key);
+		uint64_t period;
 
-		if (service->mode == SERVICE_REPLICATED_JOB ||
-		    service->mode == SERVICE_GLOBAL_JOB)
+		if (service == NULL || x == NULL ||
+		    is_at_rest(service, x, now_ms))
 			continue;
-		/*
-		 * A service just changed is looked at for a while though it
-		 * seems settled: the Engine needs time to begin.
-		 */
-		if (!x->updating && is_settled(service) && age >= JUST_MS)
-			continue;
-		if (period < MOVING_MS)
-			period = MOVING_MS;
-		if (x->updating && period > UPDATING_MS)
-			period = UPDATING_MS;
+		(void)map_set(&still, e->key, x);
+		period = look_period(x, now_ms);
 		if (period >= slow_ms)
 			continue;
 		if (period < soonest)
 			soonest = period;
 		(void)map_set(ret, e->key, (void *)(uintptr_t)1);
 	}
+	/* Made anew, as a map that was large once is slow to walk over. */
+	map_fini(&s->restless);
+	s->restless = still;
 	return soonest;
 }

@@ -33,7 +33,12 @@ struct doubt {
 struct swarm {
 	struct model *model; /* 'bad' is everything odd now */
 	struct map services; /* ID -> struct swarm_service *, owned */
-	struct map regress;  /* "KIND ID" -> how many answers were older */
+	/*
+	 * Set of IDs: those that moved since swarm_moving() saw them settled.
+	 * What it costs to look is in proportion to these.
+	 */
+	struct map restless;
+	struct map regress; /* "KIND ID" -> how many answers were older */
 	/*
 	 * Task ID -> when Watch said that it shall not run any more.  States
 	 * only grow: an answer that was on its way does not bring it back.
@@ -141,6 +146,6 @@ swarm_task_left(const struct swarm *s, const char *task_id, uint64_t now_ms);
  * Gives how soon to look again, at most 'slow_ms'.
  */
 uint64_t swarm_moving(
-    const struct swarm *s, uint64_t now_ms, uint64_t slow_ms, struct map *ret);
+    struct swarm *s, uint64_t now_ms, uint64_t slow_ms, struct map *ret);
 
 #endif

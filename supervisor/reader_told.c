@@ -85,8 +85,10 @@ changed(struct swarm *s, const struct service *service,
 {
 	struct swarm_service *beside = map_get(&s->services, service->id);
 
-	if (beside != NULL)
+	if (beside != NULL) {
 		beside->moved_ms = now_ms;
+		(void)map_set(&s->restless, service->id, beside);
+	}
 	swarm_changes_commit_at(ret, service->id, ev->commit_us);
 	for (size_t i = 0; i < ret->services.len; i++) {
 		if (strcmp(ret->services.at[i], service->id) == 0)

@@ -469,6 +469,7 @@ polling_is_quick_while_something_moves_and_slows_down(void **state)
 	/* All is settled from the start. */
 	assert_int_equal(moving(f, &n), 3000);
 	assert_int_equal(n, 0);
+	assert_int_equal(f->swarm.restless.len, 0);
 	/* One task is being replaced. */
 	f->batch.all_tasks = true;
 	task(f, "t", "a", 1, "running", "running");
@@ -490,6 +491,20 @@ polling_is_quick_while_something_moves_and_slows_down(void **state)
 	f->now += 60000;
 	assert_int_equal(moving(f, &n), 500);
 	assert_int_equal(n, 1);
+	/* That which does not come up is still known not to be at rest. */
+	assert_int_equal(f->swarm.restless.len, 2);
+	f->batch.all_tasks = true;
+	task(f, "t", "a", 1, "running", "running");
+	task(f, "v", "b", 2, "running", "running");
+	apply(f);
+	service(f, "a", 3, "\"com.docker.lb.port\":\"80\"", "");
+	(void)map_set(&f->batch.asked, "a", f);
+	apply(f);
+	assert_int_equal(moving(f, &n), 150);
+	assert_int_equal(n, 2);
+	f->now += 60000;
+	assert_int_equal(moving(f, &n), 3000);
+	assert_int_equal(f->swarm.restless.len, 0);
 }
 
 static void
