@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/parse.h"
 #include "base/vec.h"
 #include "loop/http_server.h"
 
@@ -135,19 +136,41 @@ is_repeated(struct control *c, const char *proxy)
 	return true;
 }
 
+/* 0 where it is not there or not a number. */
+static uint64_t
+get_number(struct http_exchange *x, const char *name)
+{
+	const char *text = http_query(x, name);
+	uint32_t n;
+
+	if (text == NULL ||
+	    parse_u32(text, strlen(text), 0, UINT32_MAX, &n, NULL) != 0)
+		return 0;
+	return n;
+}
+
+static const char want_pin[] = "{\"version\":1,\"want\":\"pin\"}\n";
+
 static void
 get_config(struct control *c, struct http_exchange *x)
 {
 	const char *have = http_query(x, "have");
 	const char *proxy = http_query(x, "proxy");
 	const char *check = http_query(x, "check");
+	enum control_claim claim;
 	struct poll *poll;
 
 	if (proxy != NULL)
 		proxies_seen(c->proxies, proxy, clock_mono_ms());
-	if (state_manifest(c->state)->len > 0 &&
+	claim = c->handlers.on_claim(
+	    c->arg, http_query(x, "pin"), get_number(x, "generation"));
+	if (claim == CONTROL_WANT) {
+		http_answer(x, 200, NULL, want_pin, sizeof(want_pin) - 1);
+		return;
+	}
+	if (claim != CONTROL_HOLD && state_manifest(c->state)->len > 0 &&
 	    (have == NULL || strcmp(have, state_config(c->state)) != 0 ||
-		is_repeated(c, proxy))) {
+		claim == CONTROL_TELL || is_repeated(c, proxy))) {
 		answer_manifest(c, x);
 		return;
 	}
@@ -211,6 +234,19 @@ post_check(struct control *c, struct http_exchange *x,
 }
 
 static void
+post_pin(struct control *c, struct http_exchange *x,
+    const struct http_received *received)
+{
+	struct error e;
+
+	if (c->handlers.on_document(
+		c->arg, received->body, received->body_len, &e) != 0)
+		http_answer_error(x, 409, "%s", e.msg);
+	else
+		http_answer(x, 204, NULL, "", 0);
+}
+
+static void
 on_request(
     void *arg, struct http_exchange *x, const struct http_received *received)
 {
@@ -233,6 +269,9 @@ on_request(
 	else if (strcmp(received->method, "POST") == 0 &&
 	    strcmp(path, "/v1/proxy/check") == 0)
 		post_check(c, x, received);
+	else if (strcmp(received->method, "POST") == 0 &&
+	    strcmp(path, "/v1/proxy/pin") == 0)
+		post_pin(c, x, received);
 	else
 		http_answer_error(x, 404, "no such path");
 }

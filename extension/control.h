@@ -14,11 +14,25 @@
 
 struct control;
 
+/* What to do with an agent that says what it knows of a pin (pin.h). */
+enum control_claim {
+	CONTROL_SAME, /* as if it had said nothing */
+	CONTROL_TELL, /* it gets the manifest, though it has these bytes */
+	CONTROL_WANT, /* it is asked for the document */
+	CONTROL_HOLD, /* it gets nothing: we do not know what is pinned */
+};
+
 struct control_handlers {
 	/* A report that was taken in. */
 	void (*on_report)(void *arg, const struct proxy_news *news);
 	/* The verdict on what state_offered() names, or named. */
 	void (*on_check)(void *arg, const struct proxy_check *check);
+	/* 'pin' NULL: it says nothing; 'generation' is what it serves, or 0. */
+	enum control_claim (*on_claim)(
+	    void *arg, const char *pin, uint64_t generation);
+	/* The document that an agent was asked for; -1: not that one. */
+	int (*on_document)(
+	    void *arg, const char *text, size_t len, struct error *e);
 };
 
 /*

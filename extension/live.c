@@ -65,6 +65,7 @@ deliver(struct live *l, struct rendered *r, const struct state_change *change)
 	live_store_soon(l);
 	if (!news)
 		return;
+	live_pin_delivered(l, change->structure);
 	if (l->pending_us == 0)
 		l->pending_us = timing_from(change);
 	log_info("generation %llu (%s): %zu routes, %zu services rejected",
@@ -102,7 +103,13 @@ on_apply(uv_timer_t *timer)
 	if (r == NULL)
 		return;
 	worknote_done(l->note);
-	live_served(l);
+	r = live_pin_render(l, r);
+	if (r == NULL) {
+		push_soon(l);
+		return;
+	}
+	if (!live_pin_is_on(l))
+		live_served(l);
 	now = state_newest(l->state);
 	change.structure = now == NULL || !rendered_same_structure(now, r);
 	change.rendered_us = clock_wall_us();
@@ -312,6 +319,7 @@ on_tick(uv_timer_t *timer)
 	if (holds_expire(&l->holds, clock_mono_ms()))
 		live_changed(l);
 	live_blame_tick(l, clock_mono_ms());
+	live_pin_tick(l);
 }
 
 /* ---- the parent ---- */
@@ -363,6 +371,7 @@ stop(struct live *l, int exit_code, const char *why)
 		log_error("state: %s", e.msg);
 	live_blame_close(l);
 	live_careful_close(l);
+	live_pin_close(l);
 	for (i = 0; i < countof(timers); i++)
 		uv_close((uv_handle_t *)timers[i], NULL);
 	uv_close((uv_handle_t *)&l->sigterm, NULL);
@@ -383,6 +392,7 @@ start_handles(struct live *l)
 		must(uv_timer_init(&l->loop, timers[i]) == 0);
 	live_blame_open(l);
 	live_careful_open(l);
+	live_pin_open(l);
 	must(uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS) == 0);
 	must(uv_signal_init(&l->loop, &l->sigterm) == 0);
 	must(uv_signal_init(&l->loop, &l->sigint) == 0);
@@ -408,6 +418,8 @@ open_parts(struct live *l, struct error *e)
 	static const struct control_handlers control_handlers = {
 		.on_report = on_report,
 		.on_check = on_check,
+		.on_claim = live_pin_claim,
+		.on_document = live_pin_document,
 	};
 	const char *run_dir = l->options->run_dir;
 	char *bus _cleanup_free_ =
@@ -442,6 +454,7 @@ live_free(struct live *l)
 	proxies_fini(&l->proxies);
 	live_secrets_fini(&l->secrets);
 	holds_fini(&l->holds);
+	live_pin_free(l);
 	state_free(l->state);
 	cluster_config_free(l->config);
 }
@@ -478,6 +491,7 @@ extension_live(const struct live_options *o)
 	l.renderer = renderer_new();
 	l.state = state_new(o->run_dir, l.config);
 	live_store_open(&l);
+	live_pin_load(&l);
 	live_fence(&l);
 	if (open_parts(&l, &e) != 0) {
 		/* The supervisor tries again; nothing here can mend it. */

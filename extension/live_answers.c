@@ -68,6 +68,7 @@ live_status(struct live *l, struct str *out)
 	    (unsigned long long)proxies_reloads(&l->proxies),
 	    (unsigned long long)l->converged);
 	add_codes(out, r);
+	live_pin_status(l, out);
 	str_add(out, ",\"proxies\":");
 	proxies_json(&l->proxies, l->config->cluster.name,
 	    state_generation(l->state), out);
@@ -103,14 +104,39 @@ live_event(struct live *l, const char *kind, const char *fmt, ...)
 
 /* ---- queries ---- */
 
+/* Routes are told as proxies are served them: pinned ones while pinned. */
+struct told {
+	struct pinned_routing pinned;
+	bool is_pinned;
+	const struct routing *r;
+};
+
+static void
+told_open(struct told *t, struct live *l)
+{
+	t->r = live_routing(l);
+	t->is_pinned = live_pin_routing(l, &t->pinned);
+	if (t->is_pinned)
+		t->r = t->pinned.routing;
+}
+
+static void
+told_close(struct told *t)
+{
+	if (t->is_pinned)
+		pinned_routing_fini(&t->pinned);
+}
+
 static void
 answer_report(struct live *l, const char *args, struct str *out)
 {
-	const struct routing *r = live_routing(l);
+	struct told t;
 	size_t end;
 
 	(void)args;
-	routing_report(out, r);
+	told_open(&t, l);
+	routing_report(out, t.r);
+	told_close(&t);
 	/* report.json is one object: the generation goes in at its end. */
 	for (end = out->len; end > 0 && out->p[end - 1] != '}'; end--)
 		;
@@ -122,11 +148,14 @@ answer_report(struct live *l, const char *args, struct str *out)
 static void
 answer_routes(struct live *l, const char *args, struct str *out)
 {
-	const struct routing *r = live_routing(l);
+	const struct routing *r;
+	struct told t;
 	bool any = false;
 	size_t i, k, start;
 
 	(void)args;
+	told_open(&t, l);
+	r = t.r;
 	str_add(out, "{\"routes\":[");
 	for (i = 0; i < r->routes.len; i++) {
 		const struct route *route = &r->routes.at[i];
@@ -148,6 +177,7 @@ answer_routes(struct live *l, const char *args, struct str *out)
 			str_addc(out, '}');
 		}
 	}
+	told_close(&t);
 	str_add(out, "]}\n");
 }
 
@@ -202,24 +232,105 @@ answer_services(struct live *l, const char *args, struct str *out)
 	str_add(out, "]}\n");
 }
 
+/* One routing's word on 'q', as an object with its text for people. */
+static json_t *
+explain_one(const struct cluster_config *c, const struct model *m,
+    const struct routing *r, const char *q)
+{
+	STR_AUTO(object, ANSWER_MAX);
+	STR_AUTO(text, ANSWER_MAX);
+	json_t *j;
+
+	(void)explain(&object, c, m, r, q, true);
+	(void)explain(&text, c, m, r, q, false);
+	while (text.len > 0 && text.p[text.len - 1] == '\n')
+		str_trim(&text, text.len - 1);
+	j = json_loadb(object.p, object.len, JSON_ALLOW_NUL, NULL);
+	json_object_set_new(j, "text", json_string(text.p));
+	return j;
+}
+
+static const char *
+state_of(const json_t *j)
+{
+	const char *state = json_string_value(json_object_get(j, "state"));
+
+	return state == NULL ? "unknown" : state;
+}
+
+static bool
+same_words(const json_t *a, const json_t *b)
+{
+	const char *x = json_string_value(json_object_get(a, "text"));
+	const char *y = json_string_value(json_object_get(b, "text"));
+
+	return x != NULL && y != NULL && strcmp(x, y) == 0;
+}
+
+/* 'now' is what is pinned, 'then' what is after the release; takes both. */
+static json_t *
+explain_pinned(const struct live *l, json_t *now, json_t *then)
+{
+	const char *name = l->config->cluster.name;
+	unsigned long long g = l->pin.reg.generation;
+	STR_AUTO(text, ANSWER_MAX);
+
+	str_add(&text, json_string_value(json_object_get(now, "text")));
+	if (!same_words(now, then)) {
+		str_addf(&text,
+		    "\n\nThe cluster is pinned to generation %llu; after "
+		    "\"proxyctl rollback %s --release\":\n%s",
+		    g, name, json_string_value(json_object_get(then, "text")));
+		if (strcmp(state_of(now), "unknown") == 0) {
+			/* It came after what is pinned. */
+			json_object_update(now, then);
+			json_object_set_new(
+			    now, "state", json_string("not-routed"));
+			json_object_set_new(now, "reason",
+			    json_sprintf("the cluster is pinned to generation "
+					 "%llu: %s after release",
+				g,
+				strcmp(state_of(then), "routed") == 0
+				    ? "routed"
+				    : "not routed either"));
+			json_object_del(now, "routes");
+			str_clear(&text);
+			str_addf(&text,
+			    "not routed: %s\n\nAfter \"proxyctl rollback %s "
+			    "--release\":\n%s",
+			    json_string_value(json_object_get(now, "reason")),
+			    name,
+			    json_string_value(json_object_get(then, "text")));
+		}
+		json_object_set(now, "after_release", then);
+	}
+	json_object_set_new(now, "pinned", json_integer((json_int_t)g));
+	json_object_set_new(now, "text", json_string(text.p));
+	json_decref(then);
+	return now;
+}
+
 static void
 answer_explain(struct live *l, const char *args, struct str *out)
 {
 	json_auto_t *j = json_loads(args, 0, NULL);
 	const char *q = json_string_value(json_object_get(j, "q"));
-	STR_AUTO(text, ANSWER_MAX);
-	size_t end;
+	json_auto_t *a = NULL;
+	struct told t;
+	char *text;
 
 	q = q == NULL ? "" : q;
-	(void)explain(out, l->config, l->model, live_routing(l), q, true);
-	(void)explain(&text, l->config, l->model, l->routing, q, false);
-	for (end = out->len; end > 0 && out->p[end - 1] != '}'; end--)
-		;
-	str_trim(out, end == 0 ? 0 : end - 1);
-	while (text.len > 0 && text.p[text.len - 1] == '\n')
-		str_trim(&text, text.len - 1);
-	str_add_member(out, "text", text.p);
-	str_add(out, "}\n");
+	told_open(&t, l);
+	a = explain_one(l->config, l->model, l->routing, q);
+	if (t.is_pinned)
+		a = explain_pinned(l,
+		    explain_one(t.pinned.config, &t.pinned.view.model, t.r, q),
+		    a);
+	told_close(&t);
+	text = json_dumps(a, JSON_COMPACT);
+	str_add(out, text == NULL ? "{}" : text);
+	str_addc(out, '\n');
+	free(text);
 }
 
 static void
@@ -233,7 +344,8 @@ static void
 answer_diff(struct live *l, const char *args, struct str *out)
 {
 	(void)args;
-	state_diff(l->state, out);
+	if (!live_pin_diff(l, out))
+		state_diff(l->state, out);
 }
 
 static void
@@ -260,18 +372,42 @@ static const struct {
 	{ "proxies", false, answer_proxies },
 };
 
+static const char waiting[] =
+    "{\"error\":\"this cluster has not heard the reader yet, or tries its "
+    "services one by one: what there is is not known\"}\n";
+
+/* Queries that can be refused for more than one reason. */
+static bool
+answer_pin(
+    struct live *l, struct child_query *q, const char *what, const char *args)
+{
+	bool rollback = strcmp(what, "rollback") == 0;
+	STR_AUTO(out, ANSWER_MAX);
+	unsigned status;
+
+	if (!rollback && strcmp(what, "history") != 0)
+		return false;
+	if (rollback && (!l->whole || l->careful.on)) {
+		child_answer(q, 503, waiting, sizeof(waiting) - 1);
+		return true;
+	}
+	status = rollback ? live_pin_rollback(l, args, &out)
+			  : live_pin_history(l, &out);
+	child_answer(q, status, out.p, out.len);
+	return true;
+}
+
 void
 live_answer(struct live *l, struct child_query *q, const char *what,
     const char *args, size_t args_len)
 {
-	static const char waiting[] =
-	    "{\"error\":\"this cluster has not heard the reader yet, or tries "
-	    "its services one by one: what there is is not known\"}\n";
 	static const char unknown[] = "{\"error\":\"no such query\"}\n";
 	STR_AUTO(out, ANSWER_MAX);
 	size_t i;
 
 	(void)args_len;
+	if (answer_pin(l, q, what, args))
+		return;
 	for (i = 0; i < countof(queries); i++) {
 		if (strcmp(queries[i].what, what) == 0)
 			break;

@@ -277,7 +277,9 @@ live_blame_report(struct live *l, const struct proxy *p)
 {
 	struct live_blame *x = &l->blame;
 
+	/* What is pinned was taken before; nobody changed it. */
 	if (!p->refused || !p->alive || !l->whole || l->control == NULL ||
+	    live_pin_is_on(l) ||
 	    strcmp(p->asked_config, state_config(l->state)) != 0)
 		return;
 	if (x->active && x->retry)
@@ -333,8 +335,8 @@ live_blame_tick(struct live *l, uint64_t now_ms)
 	struct map_entry *e;
 	size_t i, n = 0;
 
-	if (x->active || now_ms < x->retry_ms || l->aside.entries.len == 0 ||
-	    l->control == NULL || !l->whole ||
+	if (x->active || live_pin_is_on(l) || now_ms < x->retry_ms ||
+	    l->aside.entries.len == 0 || l->control == NULL || !l->whole ||
 	    uv_is_active((uv_handle_t *)&l->apply))
 		return;
 	proxy = choose_proxy(l);

@@ -149,6 +149,30 @@ live_build(struct live *l)
 	return l->routing;
 }
 
+static struct rendered *
+checked(struct rendered *out, const struct routing *r, const struct error *e)
+{
+	if (out == NULL)
+		log_error("what was rendered is not what was meant: %s; the "
+			  "configuration before stays in force",
+		    e->msg);
+	else
+		live_secrets_manifest(r, &out->secrets);
+	return out;
+}
+
+struct rendered *
+live_render_as(const struct cluster_config *config, const struct routing *r)
+{
+	struct render_options o = {
+		.live = true,
+		.secrets_dir = config->proxy.secrets_dir,
+	};
+	struct error e;
+
+	return checked(render(config, r, &o, &e), r, &e);
+}
+
 struct rendered *
 live_render(struct live *l, const struct routing *r)
 {
@@ -156,21 +180,14 @@ live_render(struct live *l, const struct routing *r)
 		.live = true,
 		.secrets_dir = l->config->proxy.secrets_dir,
 	};
-	struct rendered *out;
 	struct error e;
 
 	if (r == NULL)
 		return NULL;
-	out = r == l->routing
-	    ? renderer_render(l->renderer, l->config, r, &o, &e)
-	    : render(l->config, r, &o, &e);
-	if (out == NULL)
-		log_error("what was rendered is not what was meant: %s; the "
-			  "configuration before stays in force",
-		    e.msg);
-	else
-		live_secrets_manifest(r, &out->secrets);
-	return out;
+	if (r != l->routing)
+		return live_render_as(l->config, r);
+	return checked(
+	    renderer_render(l->renderer, l->config, r, &o, &e), r, &e);
 }
 
 void

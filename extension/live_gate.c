@@ -48,6 +48,23 @@ format_need(const struct routing *r, struct str *out)
 	map_fini(&secrets);
 }
 
+/*
+ * While pinned proxies need what is pinned; where that is not known, what was
+ * told before stays.
+ */
+static void
+find_need(const struct live *l, const struct routing *r, struct str *out)
+{
+	struct pinned_routing pinned;
+
+	if (!live_pin_is_on(l)) {
+		format_need(r, out);
+	} else if (live_pin_routing(l, &pinned)) {
+		format_need(pinned.routing, out);
+		pinned_routing_fini(&pinned);
+	}
+}
+
 bool
 live_gate_ready(struct live *l, const struct routing *r)
 {
@@ -55,7 +72,9 @@ live_gate_ready(struct live *l, const struct routing *r)
 
 	if (!is_on(l) || r == NULL)
 		return true;
-	format_need(r, &need);
+	find_need(l, r, &need);
+	if (need.len == 0)
+		return l->gate.heard;
 	if (need.overflow) {
 		log_error("the proxies need more networks and secrets than "
 			  "can be told");

@@ -10,6 +10,7 @@
 #include "control.h"
 #include "holds.h"
 #include "live.h"
+#include "live_pin.h"
 #include "live_secrets.h"
 #include "loop/child_abi.h"
 #include "model/model.h"
@@ -91,6 +92,7 @@ struct live {
 	struct live_blame blame;
 	struct live_careful careful;
 	struct live_gate gate;
+	struct live_pin pin;
 	struct worknote *note;
 
 	uv_timer_t apply;	  /* the next rendering */
@@ -130,6 +132,9 @@ int live_take_removal(struct live *l, const struct bus_message *msg,
 void live_served(struct live *l);
 /* NULL: logged already. */
 struct rendered *live_render(struct live *l, const struct routing *r);
+/* The same with other settings. */
+struct rendered *
+live_render_as(const struct cluster_config *config, const struct routing *r);
 /* live_store.c: what outlives us. */
 void live_store_open(struct live *l);
 int live_store(struct live *l, struct error *e) _warn_unused_;

@@ -103,7 +103,8 @@ live_store(struct live *l, struct error *e)
 	char *path _cleanup_free_ = aside_path(l);
 
 	if (state_store(l->state, e) != 0 ||
-	    live_secrets_store(&l->secrets, e) != 0 || store_holds(l, e) != 0)
+	    live_secrets_store(&l->secrets, e) != 0 ||
+	    live_pin_store(l, e) != 0 || store_holds(l, e) != 0)
 		return -1;
 	if (!l->aside_changed)
 		return 0;

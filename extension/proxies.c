@@ -74,6 +74,7 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 	    p->error != NULL;
 	p->alive = json_is_true(json_object_get(j, "alive"));
 	p->draining = json_is_true(json_object_get(j, "draining"));
+	p->pinned = json_is_true(json_object_get(j, "pinned"));
 	secret_facts_free(&p->secrets);
 	secret_facts_decode(json_object_get(j, "secrets"), &p->secrets);
 	p->refused = state != NULL && strcmp(state, "refused") == 0;
@@ -306,11 +307,12 @@ proxies_json(const struct proxies *p, const char *cluster, uint64_t generation,
 
 		str_addf(out,
 		    "%s{\"cluster\":\"%s\",\"id\":\"%s\",\"applied\":%llu,"
-		    "\"generation\":%llu,\"alive\":%s",
+		    "\"generation\":%llu,\"alive\":%s,\"pinned\":%s",
 		    i == 0 ? "" : ",", cluster, proxy->id,
 		    (unsigned long long)proxy->applied,
 		    (unsigned long long)generation,
-		    proxy->alive ? "true" : "false");
+		    proxy->alive ? "true" : "false",
+		    proxy->pinned ? "true" : "false");
 		str_add_member(out, "error", proxy->error);
 		str_add_member(out, "version", proxy->engine);
 		str_add_member(out, "agent", proxy->agent);

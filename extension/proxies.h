@@ -35,6 +35,7 @@ struct proxy {
 	uint64_t reloads;
 	uint64_t seen_ms;
 	bool draining;
+	bool pinned;	    /* serves what a rollback put in force */
 	struct map secrets; /* ID -> struct secret_fact *, owned */
 };
 

@@ -31,6 +31,9 @@ struct state {
 	char epoch[33]; /* whose generations can be compared */
 	struct state_change change;
 	struct str manifest;
+	struct pin pin;
+	const char *document; /* of the pin, borrowed; or NULL */
+	size_t document_len;
 	bool stored;
 	struct state_blobs blobs; /* of 'now' */
 };
@@ -69,6 +72,10 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	    out, ",\"generation\":%llu", (unsigned long long)s->generation);
 	str_add_member(out, "epoch", s->epoch);
 	str_add_member(out, "config", r->config);
+	if (s->pin.counter > 0 && r != s->offer) {
+		str_add(out, ",\"pin\":");
+		pin_encode(&s->pin, out);
+	}
 	str_add(out, ",\n\"files\":[");
 	for (i = 0; i < r->files.len; i++) {
 		const struct rendered_file *f = r->files.at[i];
@@ -313,6 +320,31 @@ state_offer(struct state *s, struct rendered *r)
 		build(s, r, &s->offer_manifest);
 }
 
+void
+state_set_pin(
+    struct state *s, const struct pin *pin, const char *document, size_t len)
+{
+	bool same = pin_compare(pin, &s->pin) == 0;
+
+	s->pin = *pin;
+	s->document = document;
+	s->document_len = len;
+	if (s->now == NULL || same)
+		return;
+	s->stored = false;
+	build_manifest(s);
+}
+
+void
+state_use(struct state *s, const struct cluster_config *c)
+{
+	if (s->config == c)
+		return;
+	s->config = c;
+	if (s->now != NULL)
+		build_manifest(s);
+}
+
 /* ---- on disk ---- */
 
 int
@@ -395,6 +427,10 @@ state_blob(const struct state *s, const char *sha256, size_t *ret_len)
 		*ret_len = newest->len;
 		return newest->text;
 	}
+	if (s->document != NULL && strcmp(sha256, s->pin.document) == 0) {
+		*ret_len = s->document_len;
+		return s->document;
+	}
 	for (k = 0; k < countof(all); k++) {
 		for (i = 0; all[k] != NULL && i < all[k]->files.len; i++) {
 			const struct rendered_file *f = all[k]->files.at[i];
@@ -444,5 +480,17 @@ state_diff(const struct state *s, struct str *out)
 		diff_rendered(from, s->now, out);
 	else
 		str_add(out, "\"files\":[]");
+	str_add(out, "}\n");
+}
+
+void
+state_diff_with(const struct state *s, const char *against,
+    const struct rendered *to, struct str *out)
+{
+	str_addf(
+	    out, "{\"generation\":%llu", (unsigned long long)s->generation);
+	str_add_member(out, "against", against);
+	str_addc(out, ',');
+	diff_rendered(s->now, to, out);
 	str_add(out, "}\n");
 }

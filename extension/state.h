@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "bus/message.h"
 #include "config/config.h"
+#include "pin.h"
 #include "render.h"
 
 #include <stdbool.h>
@@ -60,6 +61,12 @@ void state_offer(struct state *s, struct rendered *r);
 const struct str *state_offered_manifest(const struct state *s);
 const char *state_offered(const struct state *s);
 
+/* What the manifest says of a pin, and the document to fetch (borrowed). */
+void state_set_pin(
+    struct state *s, const struct pin *pin, const char *document, size_t len);
+/* The manifest's settings come from 'c' from now on (borrowed). */
+void state_use(struct state *s, const struct cluster_config *c);
+
 uint64_t state_generation(const struct state *s); /* 0: nothing yet */
 const char *state_config(const struct state *s);  /* "" : nothing yet */
 const struct state_change *state_last_change(const struct state *s);
@@ -77,5 +84,8 @@ void state_files(const struct state *s, struct str *out);
  * serve it already or there are none, in the one before (diff.h).
  */
 void state_diff(const struct state *s, struct str *out);
+/* The same of 'to' against what is in force, called 'against'. */
+void state_diff_with(const struct state *s, const char *against,
+    const struct rendered *to, struct str *out);
 
 #endif

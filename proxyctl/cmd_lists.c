@@ -26,7 +26,7 @@ print_clusters(const json_t *clusters)
 
 	table_init(&t,
 	    "CLUSTER|STATE|GENERATION|SERVICES|REJECTED|PID|"
-	    "RESTARTS|FILE");
+	    "RESTARTS|PINNED|FILE");
 	json_array_foreach(clusters, i, c)
 	{
 		table_add(&t, "%s", online_text(c, "name"));
@@ -36,6 +36,10 @@ print_clusters(const json_t *clusters)
 		table_add(&t, "%lld", online_number(c, "rejected"));
 		table_add(&t, "%lld", online_number(c, "pid"));
 		table_add(&t, "%lld", online_number(c, "restarts"));
+		if (online_number(c, "pinned") != 0)
+			table_add(&t, "%lld", online_number(c, "pinned"));
+		else
+			table_add(&t, "-");
 		table_add(&t, "%s%s", online_text(c, "file"),
 		    json_is_true(json_object_get(c, "kept"))
 			? " (broken: its last good version is in force)"
@@ -217,7 +221,8 @@ cmd_proxies(const struct cli *cli, int argc, char **argv)
 
 	if (j == NULL)
 		return code;
-	table_init(&t, "CLUSTER|PROXY|ALIVE|APPLIED|GENERATION|VERSION|ERROR");
+	table_init(
+	    &t, "CLUSTER|PROXY|ALIVE|APPLIED|GENERATION|PINNED|VERSION|ERROR");
 	json_array_foreach(json_object_get(j, "proxies"), i, p)
 	{
 		table_add(&t, "%s", online_text(p, "cluster"));
@@ -225,6 +230,7 @@ cmd_proxies(const struct cli *cli, int argc, char **argv)
 		table_add(&t, "%s", online_text(p, "alive"));
 		table_add(&t, "%lld", online_number(p, "applied"));
 		table_add(&t, "%lld", online_number(p, "generation"));
+		table_add(&t, "%s", online_text(p, "pinned"));
 		table_add(&t, "%s", online_text(p, "version"));
 		table_add(&t, "%s", online_text(p, "error"));
 	}

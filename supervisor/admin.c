@@ -168,6 +168,38 @@ get_diff(struct call *call)
 }
 
 static void
+get_history(struct call *call)
+{
+	struct cluster *c = named_cluster(call);
+
+	if (c != NULL)
+		admin_ask_one(
+		    call->x, c->process, "extension", "history", NULL);
+}
+
+/* The body goes on as it is, once it is one JSON object. */
+static void
+post_rollback(struct call *call)
+{
+	json_auto_t *j =
+	    json_loadb(call->received->body, call->received->body_len, 0, NULL);
+	struct cluster *c = named_cluster(call);
+	char *args;
+
+	if (c == NULL)
+		return;
+	if (!json_is_object(j)) {
+		http_answer_error(call->x, 400,
+		    "{\"generation\":N|null} or {\"release\":true} is wanted");
+		return;
+	}
+	args = json_dumps(j, JSON_COMPACT);
+	must(args != NULL);
+	admin_ask_one(call->x, c->process, "extension", "rollback", args);
+	free(args);
+}
+
+static void
 get_report(struct call *call)
 {
 	struct cluster *c = named_cluster(call);
@@ -292,6 +324,8 @@ static const struct row rows[] = {
 	{ "GET", "/v1/clusters/*/config", get_config },
 	{ "GET", "/v1/clusters/*/diff", get_diff },
 	{ "GET", "/v1/clusters/*/report", get_report },
+	{ "GET", "/v1/clusters/*/history", get_history },
+	{ "POST", "/v1/clusters/*/rollback", post_rollback },
 	{ "GET", "/v1/services", get_services },
 	{ "GET", "/v1/routes", get_routes },
 	{ "GET", "/v1/proxies", get_proxies },

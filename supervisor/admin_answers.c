@@ -59,6 +59,11 @@ add_cluster(struct str *out, const struct cluster *c)
 	    child->pid, (unsigned long long)child->restarts,
 	    (unsigned long long)c->status.services,
 	    (unsigned long long)c->status.rejected);
+	if (c->status.pinned != 0)
+		str_addf(out, ",\"pinned\":%llu",
+		    (unsigned long long)c->status.pinned);
+	else
+		str_add(out, ",\"pinned\":null");
 	if (a != NULL) {
 		str_add(out, ",\"file\":");
 		str_add_json(out, a->file, strlen(a->file));
@@ -323,6 +328,19 @@ add_histograms(struct str *out, const struct supervisor *s, json_t **status,
 }
 
 static void
+add_pinned(struct str *out, const struct supervisor *s)
+{
+	size_t i;
+
+	family(
+	    out, "bulkhead_pinned", "gauge", "1 while a rollback is in force.");
+	for (i = 0; i < s->clusters.len; i++)
+		str_addf(out, "bulkhead_pinned{cluster=\"%s\"} %d\n",
+		    s->clusters.at[i]->name,
+		    s->clusters.at[i]->status.pinned != 0);
+}
+
+static void
 add_proxies(struct str *out, const struct supervisor *s, json_t **status)
 {
 	json_t *proxy;
@@ -388,6 +406,7 @@ answers_metrics(const struct supervisor *s, struct str *out)
 	    "bus_messages", "Messages of the bus received.");
 	add_numbers(out, s, status, "bulkhead_reloads_total", "counter",
 	    "reloads", "Reloads of the cluster's proxies.");
+	add_pinned(out, s);
 	add_proxies(out, s, status);
 	add_histograms(out, s, status, "bulkhead_apply_seconds",
 	    "apply_seconds", "From a rendered configuration to traffic.");

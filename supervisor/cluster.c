@@ -51,6 +51,8 @@ take_status(struct cluster *c, const char *line, size_t len)
 	    (uint64_t)json_integer_value(json_object_get(j, "services"));
 	st->rejected =
 	    (uint64_t)json_integer_value(json_object_get(j, "rejected"));
+	st->pinned = (uint64_t)json_integer_value(
+	    json_object_get(json_object_get(j, "pinned"), "generation"));
 }
 
 bool

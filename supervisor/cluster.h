@@ -19,6 +19,7 @@ struct cluster_status {
 	uint64_t generation;
 	uint64_t services;
 	uint64_t rejected;
+	uint64_t pinned; /* to this generation; 0: not */
 };
 
 struct cluster {

@@ -140,6 +140,17 @@ is_wrong(const struct http_response *r, long wanted, struct error *ret)
 	return true;
 }
 
+/* {"version":1,"want":"pin"}: the document that we speak of is asked for. */
+static bool
+is_wish(const struct http_response *r)
+{
+	static const char start[] = "{\"version\":1,\"want\":\"pin\"}";
+
+	return r->body_len >= sizeof(start) - 1 &&
+	    r->body_len <= sizeof(start) + 1 &&
+	    memcmp(r->body, start, sizeof(start) - 1) == 0;
+}
+
 static void
 on_poll_done(void *arg, const struct http_response *r)
 {
@@ -156,6 +167,10 @@ on_poll_done(void *arg, const struct http_response *r)
 	}
 	if (is_wrong(r, 200, &e)) {
 		f->on_poll(f->poll_arg, FETCH_ERROR, NULL, &e);
+		return;
+	}
+	if (is_wish(r)) {
+		f->on_poll(f->poll_arg, FETCH_WANTS_PIN, NULL, NULL);
 		return;
 	}
 	m = manifest_decode(r->body, r->body_len, &e);
@@ -175,9 +190,26 @@ on_poll_done(void *arg, const struct http_response *r)
 		f->on_poll(f->poll_arg, FETCH_MANIFEST, m, NULL);
 }
 
+/* See extension/pin.h; "0": nothing was ever pinned. */
+static void
+add_pin(struct str *target, const struct manifest_pin *pin, uint64_t generation)
+{
+	str_addf(target, "&generation=%" PRIu64 "&pin=", generation);
+	if (pin->counter == 0) {
+		str_addc(target, '0');
+		return;
+	}
+	str_addf(target, "%" PRIu64 ".%s.%c.%" PRIu64, pin->counter, pin->id,
+	    pin->pinned ? 'p' : 'r', pin->generation);
+	if (pin->document.path != NULL)
+		str_addf(target, ".%s.%" PRIu64, pin->document.sha256,
+		    pin->document.size);
+}
+
 void
-fetch_poll_start(
-    struct fetch *f, const char *have, fetch_poll_fn *done, void *arg)
+fetch_poll_start(struct fetch *f, const char *have,
+    const struct manifest_pin *pin, uint64_t generation, fetch_poll_fn *done,
+    void *arg)
 {
 	STR_AUTO(target, 1024);
 
@@ -186,6 +218,8 @@ fetch_poll_start(
 	http_add_escaped(&target, f->options->id, strlen(f->options->id));
 	str_add(&target, "&check=1&have=");
 	str_add(&target, have);
+	if (pin != NULL)
+		add_pin(&target, pin, generation);
 	f->on_poll = done;
 	f->poll_arg = arg;
 	f->poll = http_request_start(f->client,
@@ -270,9 +304,9 @@ static void
 start_blobs(struct fetch *f)
 {
 	while (!f->failed && f->running < AT_ONCE &&
-	    f->next < f->manifest->files.len) {
+	    f->next < manifest_blobs(f->manifest)) {
 		const struct manifest_file *file =
-		    &f->manifest->files.at[f->next++];
+		    manifest_blob(f->manifest, f->next++);
 
 		if (!folder_has_blob(f->folder, file))
 			start_blob(f, file);
@@ -296,8 +330,8 @@ fetch_blobs_start(struct fetch *f, struct folder *folder,
 	size_t i, missing = 0;
 
 	must(f->manifest == NULL);
-	for (i = 0; i < m->files.len && missing <= SYNC_AT_MOST; i++) {
-		if (!folder_has_blob(folder, &m->files.at[i]))
+	for (i = 0; i < manifest_blobs(m) && missing <= SYNC_AT_MOST; i++) {
+		if (!folder_has_blob(folder, manifest_blob(m, i)))
 			missing++;
 	}
 	f->folder = folder;
@@ -325,8 +359,8 @@ on_report_done(void *arg, const struct http_response *r)
 	free(q);
 }
 
-void
-fetch_report(struct fetch *f, bool check, const char *json, size_t len,
+static void
+post(struct fetch *f, const char *target, const char *json, size_t len,
     fetch_report_fn *done, void *arg)
 {
 	struct report_request *q = xcalloc(1, sizeof(*q));
@@ -336,13 +370,28 @@ fetch_report(struct fetch *f, bool check, const char *json, size_t len,
 	(void)http_request_start(f->client,
 	    &(struct http_request_options){
 		.method = "POST",
-		.target = check ? "/v1/proxy/check" : "/v1/proxy/report",
+		.target = target,
 		.body = json,
 		.body_len = len,
 		.total_ms = REPORT_MS,
 		.done = on_report_done,
 		.arg = q,
 	    });
+}
+
+void
+fetch_report(struct fetch *f, bool check, const char *json, size_t len,
+    fetch_report_fn *done, void *arg)
+{
+	post(f, check ? "/v1/proxy/check" : "/v1/proxy/report", json, len, done,
+	    arg);
+}
+
+void
+fetch_send_pin(struct fetch *f, const char *json, size_t len,
+    fetch_report_fn *done, void *arg)
+{
+	post(f, "/v1/proxy/pin", json, len, done, arg);
 }
 
 static void

@@ -13,7 +13,12 @@
 
 struct fetch;
 
-enum fetch_poll { FETCH_NOTHING, FETCH_MANIFEST, FETCH_ERROR };
+enum fetch_poll {
+	FETCH_NOTHING,
+	FETCH_MANIFEST,
+	FETCH_WANTS_PIN, /* the document of the pin that was told */
+	FETCH_ERROR,
+};
 
 /* 'm' is the callee's; 'e' tells why there is none with FETCH_ERROR. */
 typedef void fetch_poll_fn(
@@ -34,9 +39,17 @@ struct fetch *fetch_new(uv_loop_t *loop, const struct agent_options *o,
  */
 struct fetch *fetch_peer_new(uv_loop_t *loop, const struct agent_options *o,
     const char *url, struct error *e) _warn_unused_;
-/* Waits up to 25 s for something else than 'have' ("": nothing yet). */
-void fetch_poll_start(
-    struct fetch *f, const char *have, fetch_poll_fn *done, void *arg);
+/*
+ * Waits up to 25 s for something else than 'have' ("": nothing yet);
+ * 'pin' (NULL: a peer is asked) is the last that was said of a rollback,
+ * 'generation' is in force here.
+ */
+void fetch_poll_start(struct fetch *f, const char *have,
+    const struct manifest_pin *pin, uint64_t generation, fetch_poll_fn *done,
+    void *arg);
+/* What was asked for with FETCH_WANTS_PIN. */
+void fetch_send_pin(struct fetch *f, const char *json, size_t len,
+    fetch_report_fn *done, void *arg);
 /* The callback is not called any more. */
 void fetch_poll_cancel(struct fetch *f);
 /* Gets what 'folder' lacks of 'm', several at a time. */

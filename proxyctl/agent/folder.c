@@ -452,8 +452,8 @@ collect(const struct folder *f, uint64_t number, struct map *ret)
 	m = manifest_decode(text.p, text.len, NULL);
 	if (m == NULL)
 		return;
-	for (i = 0; i < m->files.len; i++)
-		(void)map_set(ret, m->files.at[i].sha256, ret);
+	for (i = 0; i < manifest_blobs(m); i++)
+		(void)map_set(ret, manifest_blob(m, i)->sha256, ret);
 	manifest_free(m);
 }
 

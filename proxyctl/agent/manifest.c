@@ -236,6 +236,50 @@ decode_epoch(const json_t *root, char *ret, struct error *e)
 	return 0;
 }
 
+/* Of an extension older than pins: nothing. */
+static int
+decode_pin(struct manifest *m, const json_t *pin, struct error *e)
+{
+	const char *id = json_string_value(json_object_get(pin, "id"));
+	const char *sha = json_string_value(json_object_get(pin, "document"));
+	json_int_t counter =
+	    json_integer_value(json_object_get(pin, "counter"));
+	json_int_t size = json_integer_value(json_object_get(pin, "size"));
+	json_int_t of = json_integer_value(json_object_get(pin, "generation"));
+
+	if (pin == NULL)
+		return 0;
+	if (id == NULL || strlen(id) != MANIFEST_EPOCH_SIZE - 1 ||
+	    strspn(id, "0123456789abcdef") != MANIFEST_EPOCH_SIZE - 1 ||
+	    counter <= 0 || of < 0 ||
+	    (sha != NULL &&
+		(!sha256_is_hex(sha) || size < 0 ||
+		    size > MANIFEST_MAX_FILE_SIZE)))
+		return error_set(e, EPROTO, "pin is not one");
+	m->pin.counter = (uint64_t)counter;
+	memcpy(m->pin.id, id, sizeof(m->pin.id));
+	m->pin.pinned = json_is_true(json_object_get(pin, "pinned"));
+	m->pin.generation = (uint64_t)of;
+	if (sha == NULL)
+		return 0;
+	m->pin.document.path = xstrdup("what is pinned");
+	memcpy(m->pin.document.sha256, sha, sizeof(m->pin.document.sha256));
+	m->pin.document.size = (uint64_t)size;
+	return 0;
+}
+
+size_t
+manifest_blobs(const struct manifest *m)
+{
+	return m->files.len + (m->pin.document.path != NULL);
+}
+
+const struct manifest_file *
+manifest_blob(const struct manifest *m, size_t i)
+{
+	return i < m->files.len ? &m->files.at[i] : &m->pin.document;
+}
+
 static int
 decode_root(struct manifest *m, json_t *root, struct error *e)
 {
@@ -262,7 +306,8 @@ decode_root(struct manifest *m, json_t *root, struct error *e)
 	m->builtin = json_is_true(json_object_get(root, "builtin"));
 	m->check = json_is_true(json_object_get(root, "check"));
 	decode_settings(m, json_object_get(root, "settings"));
-	if (decode_epoch(root, m->epoch, e) != 0)
+	if (decode_epoch(root, m->epoch, e) != 0 ||
+	    decode_pin(m, json_object_get(root, "pin"), e) != 0)
 		return -1;
 	if (decode_listen(m, json_object_get(root, "listen"), e) != 0)
 		return -1;
@@ -363,6 +408,7 @@ manifest_free(struct manifest *m)
 	vec_fini(&m->secrets);
 	manifest_drop_copies(m);
 	vec_fini(&m->copies);
+	free(m->pin.document.path);
 	free(m->cluster);
 	free(m->engine);
 	free(m->listen_http);

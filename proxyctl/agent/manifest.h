@@ -42,6 +42,16 @@ struct manifest_copy {
 	mode_t mode;
 };
 
+/* What the control plane says of a rollback: kept and said, not used. */
+struct manifest_pin {
+	uint64_t counter; /* 0: nothing */
+	char id[MANIFEST_EPOCH_SIZE];
+	bool pinned;
+	uint64_t generation;
+	/* Kept for an extension that has lost it; path NULL: there is none. */
+	struct manifest_file document;
+};
+
 struct manifest {
 	char *cluster;
 	char *engine;
@@ -57,7 +67,8 @@ struct manifest {
 	uint64_t drain_delay_ms; /* UINT64_MAX: not said */
 	uint32_t rlimit_nofile;	 /* of nginx's workers; 0: not said */
 	uint32_t worker_processes; /* 0: as many as there are CPUs */
-	bool check;		   /* to be checked and reported, not applied */
+	struct manifest_pin pin;
+	bool check;   /* to be checked and reported, not applied */
 	bool builtin; /* ours, from before the first configuration */
 	char *text;   /* as it was received */
 	size_t len;
@@ -68,6 +79,9 @@ struct manifest *
 manifest_decode(const char *text, size_t len, struct error *e) _warn_unused_;
 /* The one that stands for "no configuration yet": 'conf' as nginx.conf. */
 struct manifest *manifest_builtin(const char *cluster, const char *conf);
+/* All that is to be fetched and kept: the files, then the document. */
+size_t manifest_blobs(const struct manifest *m);
+const struct manifest_file *manifest_blob(const struct manifest *m, size_t i);
 void manifest_free(struct manifest *m);
 void manifest_drop_copies(struct manifest *m);
 void manifest_sort_copies(struct manifest *m);

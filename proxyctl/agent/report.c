@@ -41,6 +41,8 @@ report_encode(const struct report *r, struct str *ret)
 	str_addf(ret, ",\"alive\":%s,\"draining\":%s",
 	    r->alive ? "true" : "false", r->draining ? "true" : "false");
 	str_add_member(ret, "state", outcomes[r->outcome]);
+	str_addf(ret, ",\"pinned\":%s",
+	    ours && r->in_force->pin.pinned ? "true" : "false");
 	str_addf(ret, ",\"generation\":%" PRIu64, r->generation);
 	str_add_member(ret, "config", r->config);
 	str_addf(

@@ -22,6 +22,7 @@
 #include "apply.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sandbox.h"
@@ -62,6 +63,7 @@ struct worker {
 	struct secrets *secrets;
 	struct peers *peers;		   /* or NULL */
 	char peer_config[SHA256_HEX_SIZE]; /* the last that a peer gave */
+	struct manifest_pin pin;	   /* the last word on a rollback */
 	unsigned silent;		   /* polls in a row that failed */
 	int lock_fd;
 	int fds[SOCKET_ROLES];
@@ -110,6 +112,46 @@ request_reload(void *arg)
 
 	w->reloaded_ms = clock_mono_ms();
 	tell_keeper(w, &(struct link_message){ .type = LINK_RELOAD });
+}
+
+/* Said with each poll from now on. */
+static void
+learn_pin(struct worker *w, const struct manifest *m)
+{
+	if (m->check || m->builtin)
+		return;
+	free(w->pin.document.path);
+	w->pin = m->pin;
+	if (w->pin.document.path != NULL)
+		w->pin.document.path = xstrdup(w->pin.document.path);
+}
+
+static void
+on_pin_sent(void *arg, const struct error *e)
+{
+	(void)arg;
+	if (e != NULL)
+		log_warn("what is pinned was not taken: %s", e->msg);
+}
+
+/* The extension has lost what we remember. */
+static void
+send_pin(struct worker *w)
+{
+	char *path _cleanup_free_ =
+	    xasprintf("%s/blobs/%s", w->options->dir, w->pin.document.sha256);
+	STR_AUTO(text, MANIFEST_MAX_FILE_SIZE);
+	struct error e;
+
+	if (w->pin.document.path == NULL)
+		return;
+	if (fs_read(path, &text, &e) == 0) {
+		fetch_send_pin(w->fetch, text.p, text.len, on_pin_sent, w);
+		return;
+	}
+	log_warn("what is pinned is not here: %s", e.msg);
+	free(w->pin.document.path);
+	w->pin.document.path = NULL;
 }
 
 /* 'm' is in force from here on; takes it. */
@@ -245,6 +287,7 @@ is_in_force(struct worker *w, struct manifest *m)
 static void
 on_manifest(struct worker *w, struct manifest *m)
 {
+	learn_pin(w, m);
 	if (!m->check) {
 		(void)uv_timer_stop(&w->retry_timer);
 		secrets_want(w->secrets, m);
@@ -300,6 +343,11 @@ on_poll(
 		w->silent = 0;
 		peers_forget(w->peers);
 		on_manifest(w, m);
+		break;
+	case FETCH_WANTS_PIN:
+		w->silent = 0;
+		send_pin(w);
+		poll_later(w, AFTER_SHORT_MS);
 		break;
 	case FETCH_NOTHING:
 		w->poll_backoff.next_ms = 0;
@@ -404,7 +452,8 @@ poll_next(struct worker *w)
 		return;
 	}
 	w->polled_ms = clock_mono_ms();
-	fetch_poll_start(w->fetch, w->have, on_poll, w);
+	fetch_poll_start(w->fetch, w->have, &w->pin,
+	    w->in_force->builtin ? 0 : w->in_force->generation, on_poll, w);
 }
 
 /* A reload of what is on disk, as if it had just been switched to. */
@@ -546,6 +595,7 @@ begin(struct worker *w)
 		return;
 	}
 	set_in_force(w, m);
+	learn_pin(w, m);
 	secrets_want(w->secrets, m);
 	reporter_set_attempt(
 	    w->reporter, APPLY_APPLIED, m, "", &(struct apply_timing){ 0 });
@@ -688,6 +738,7 @@ worker_main(const struct agent_options *o)
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	must(uv_loop_close(&w->loop) == 0);
 	manifest_free(w->in_force);
+	free(w->pin.document.path);
 	startup_fini(&w->startup);
 	folder_fini(&w->folder);
 	if (w->lock_fd >= 0)
