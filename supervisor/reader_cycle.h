@@ -1,6 +1,6 @@
 /*
  * One look at the Engine: several calls at once whose answers become one
- * batch, all or nothing.  For reader_sources.c.
+ * batch, all or nothing.  For reader_looks.c.
  */
 #ifndef SUPERVISOR_READER_CYCLE_H
 #define SUPERVISOR_READER_CYCLE_H

@@ -1,6 +1,6 @@
 /*
  * Services that something said may have changed, each to be looked at soon,
- * and none again within DIRTY_REST_MS.  Pure; for reader_sources.c.
+ * and none again within DIRTY_REST_MS.  Pure; for reader_looks.c.
  */
 #ifndef SUPERVISOR_READER_DIRTY_H
 #define SUPERVISOR_READER_DIRTY_H

@@ -1,9 +1,6 @@
 /*
  * Where the reader looks: the Engine's event stream, whole lists, single
- * objects, and the tasks, which no event tells.  One look ("cycle") at whole
- * lists of services and tasks at a time, and beside it one at single services;
- * what turns up meanwhile is for the next one.  What the second finds while
- * the first is under way is newer and stays.
+ * objects, and the tasks, which no event tells (reader_looks.h).
  *
  * Whole lists of a large Swarm take seconds.  On their timers they take at
  * most a tenth of the time (resync) and a twentieth (polling), whatever the

@@ -141,6 +141,10 @@ bool swarm_is_last_task(const struct swarm *s, const struct watch_event *ev);
 bool
 swarm_task_left(const struct swarm *s, const char *task_id, uint64_t now_ms);
 
+/* How many of its tasks can be routed to. */
+size_t swarm_routable(const struct service *s);
+/* For so long after a change a service is looked at, settled or not. */
+#define SWARM_JUST_MS 2000
 /*
  * The services whose tasks may change any time now: IDs into 'ret' (a set).
  * Gives how soon to look again, at most 'slow_ms'.
