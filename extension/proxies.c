@@ -195,7 +195,8 @@ proxies_tick(struct proxies *p, uint64_t now_ms,
 		struct proxy *proxy = e->value;
 		uint64_t silent = now_ms - proxy->seen_ms;
 
-		if (proxy->draining && silent >= PROXY_LEFT_MS) {
+		if (silent >=
+		    (proxy->draining ? PROXY_LEFT_MS : PROXY_FORGET_MS)) {
 			(void)map_remove(&p->by_id, proxy->id);
 			proxy_free(proxy);
 			changed = true;
@@ -204,10 +205,6 @@ proxies_tick(struct proxies *p, uint64_t now_ms,
 			(void)set_text(&proxy->error,
 			    "its agent has not been heard for 30 s");
 			gone(arg, proxy);
-			changed = true;
-		} else if (silent >= PROXY_FORGET_MS) {
-			(void)map_remove(&p->by_id, proxy->id);
-			proxy_free(proxy);
 			changed = true;
 		}
 	}
