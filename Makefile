@@ -188,8 +188,13 @@ demo: deps-run ## a scripted tour that shows and checks what Bulkhead does
 .PHONY: images images-base
 VERSION ?= $(shell sed -n 's/.*BULKHEAD_VERSION "\(.*\)"/\1/p' \
 	lib/base/version.h)
-images: ## bulkhead:VERSION and bulkhead-proxy:VERSION (DOCKER_HOST, DOCKER)
+images: ## bulkhead:VERSION, bulkhead-proxy:VERSION, deploy/images.env (DOCKER_HOST)
 	@deploy/images.sh build $(VERSION)
+
+.PHONY: demo-swarm
+demo-swarm: deps-test ## deploy/stack.yml on a private real Swarm, step by step
+	@$(flavour) all
+	@BULKHEAD_BUILD=build/plain tests/swarm/100_stack.py --demo
 
 images-base: ## their Debian by debootstrap, where no registry is (APT_SOURCES=file)
 	@deploy/images.sh base

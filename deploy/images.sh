@@ -52,8 +52,10 @@ make_base() {
 }
 
 # The classic builder wants nothing besides the engine; its context is what
-# the Dockerfile copies, so that nothing else is sent.
+# the Dockerfile copies, so that nothing else is sent.  images.env names the
+# images by their IDs: for a tag each node asks a registry at each start.
 build() {
+	rm -f deploy/images.env
 	for target in bulkhead bulkhead-proxy; do
 		tar -c deploy/Dockerfile Makefile lib supervisor extension \
 			proxyctl | DOCKER_BUILDKIT=0 "$docker" build -q \
@@ -64,6 +66,13 @@ build() {
 			"$target:$1" |
 			awk '{ printf "%s  %s  %.0f MB\n", $1, $2, $3 / 1e6 }'
 	done
+	{
+		echo "# bulkhead:$1 and bulkhead-proxy:$1"
+		"$docker" image inspect --format 'BULKHEAD_IMAGE={{.Id}}' \
+			"bulkhead:$1"
+		"$docker" image inspect --format \
+			'BULKHEAD_PROXY_IMAGE={{.Id}}' "bulkhead-proxy:$1"
+	} >deploy/images.env
 }
 
 case "${1:-}" in
