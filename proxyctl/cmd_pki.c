@@ -2,10 +2,13 @@
  * proxyctl pki: an authority, a certificate for the control plane and one
  * for the agents.  names.env tells a hash of each, so that a stack file can
  * name every Docker secret by its content: a rotation is a new secret.
+ * --renew keeps the authority, so that what was made before is believed
+ * beside what is new until everybody has it.
  */
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,14 +25,16 @@
 #define DAYS_MAX 36500
 #define HASH_LEN 12
 #define ENV_MAX 4096
+#define PEM_MAX ((size_t)64 * 1024)
 /* Clocks of nodes differ. */
 #define EARLIER_S 3600
 
 struct options {
 	const char *dir;
-	VEC(const char *) names;
+	VEC(char *) names;
 	uint32_t days;
 	bool force;
+	bool renew;
 };
 
 struct item {
@@ -43,6 +48,17 @@ struct item {
 static const char *const default_names[] = { "bulkhead-control", "supervisor",
 	"bulkhead_supervisor", "localhost", "127.0.0.1" };
 
+/* One of a kind; a copy. */
+static void
+add_name(struct options *o, const char *name)
+{
+	for (size_t i = 0; i < o->names.len; i++) {
+		if (strcmp(o->names.at[i], name) == 0)
+			return;
+	}
+	vec_push(&o->names, xstrdup(name));
+}
+
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
@@ -54,12 +70,14 @@ parse_options(int argc, char **argv, struct options *o)
 
 		if (strcmp(a, "--force") == 0) {
 			o->force = true;
+		} else if (strcmp(a, "--renew") == 0) {
+			o->renew = true;
 		} else if (name || strcmp(a, "--days") == 0) {
 			if (++i == argc || argv[i][0] == '\0')
 				return command_usage(
 				    "pki", "%s needs a value", a);
 			if (name)
-				vec_push(&o->names, argv[i]);
+				add_name(o, argv[i]);
 			else if (parse_u32(argv[i], strlen(argv[i]), 1,
 				     DAYS_MAX, &o->days, &e) != 0)
 				return command_usage(
@@ -74,6 +92,10 @@ parse_options(int argc, char **argv, struct options *o)
 	}
 	if (o->dir == NULL)
 		return command_usage("pki", "a folder is missing");
+	if (o->force && o->renew)
+		return command_usage("pki",
+		    "--force makes a new authority, --renew keeps it: one of "
+		    "both");
 	return 0;
 }
 
@@ -87,14 +109,14 @@ static int
 check_free(const struct options *o, const struct item *items, size_t n,
     struct error *e)
 {
-	for (size_t i = 0; i < n && !o->force; i++) {
+	for (size_t i = 0; i < n && !o->force && !o->renew; i++) {
 		char *cert _cleanup_free_ = path_of(o, &items[i], ".pem");
 		char *key _cleanup_free_ = path_of(o, &items[i], ".key");
 
 		if (access(cert, F_OK) == 0 || access(key, F_OK) == 0)
 			return error_set(e, EEXIST,
-			    "%s is there already; nothing was written (--force"
-			    " replaces all, another folder keeps it)",
+			    "%s is there already; nothing was written (--renew"
+			    " keeps the authority, --force replaces all)",
 			    access(cert, F_OK) == 0 ? cert : key);
 	}
 	return 0;
@@ -123,6 +145,8 @@ write_item(const struct options *o, const struct item *x, struct str *env,
 	add_hash(env, x, "CERT", cert_pem);
 	if (x->request.kind != ISSUE_AUTHORITY)
 		add_hash(env, x, "KEY", key_pem);
+	if (o->renew && x->request.kind == ISSUE_AUTHORITY)
+		return 0;
 	/* The key first: a certificate without one is of no use. */
 	return fs_write(key, key_pem, strlen(key_pem), 0600, e) != 0 ||
 		fs_write(cert, cert_pem, strlen(cert_pem), 0644, e) != 0
@@ -130,13 +154,70 @@ write_item(const struct options *o, const struct item *x, struct str *env,
 	    : 0;
 }
 
+/* The item that is there, its key only where it is to sign. */
+static struct issued *
+load(const struct options *o, const struct item *x, struct error *e)
+{
+	bool signs = x->request.kind == ISSUE_AUTHORITY;
+	char *cert _cleanup_free_ = path_of(o, x, ".pem");
+	char *key _cleanup_free_ = path_of(o, x, ".key");
+	STR_AUTO(cert_pem, PEM_MAX);
+	STR_AUTO(key_pem, PEM_MAX);
+	struct issued *made;
+
+	if (fs_read(cert, &cert_pem, e) != 0 ||
+	    (signs && fs_read(key, &key_pem, e) != 0))
+		return NULL;
+	made = issue_load(cert_pem.p, signs ? key_pem.p : NULL, signs, e);
+	if (made == NULL)
+		(void)error_wrap(e, "%s", cert);
+	return made;
+}
+
+/*
+ * The authority as it is.  Nothing lasts longer than it, and what agents
+ * dialled by goes on being a name of the control plane.
+ */
 static int
-make_all(const struct options *o, struct item *items, size_t n, struct error *e)
+prepare_renewal(
+    struct options *o, struct item *items, size_t n, struct error *e)
+{
+	struct issued *old = NULL;
+	char *name;
+
+	items[0].made = load(o, &items[0], e);
+	if (items[0].made == NULL)
+		return -1;
+	items[0].request.until_s = issued_until_s(items[0].made);
+	if (items[0].request.until_s <= (int64_t)time(NULL))
+		return error_set(e, EINVAL,
+		    "the authority has expired: --force makes another");
+	for (size_t i = 1; i < n; i++) {
+		if (items[i].request.until_s > items[0].request.until_s)
+			items[i].request.until_s = items[0].request.until_s;
+	}
+	old = load(o, &items[1], e);
+	if (old == NULL)
+		return -1;
+	for (size_t i = 0; (name = issued_name(old, i)) != NULL; i++) {
+		add_name(o, name);
+		free(name);
+	}
+	issued_free(old);
+	return 0;
+}
+
+static int
+make_all(struct options *o, struct item *items, size_t n, struct error *e)
 {
 	char *names _cleanup_free_ = xasprintf("%s/names.env", o->dir);
 	STR_AUTO(env, ENV_MAX);
 
-	for (size_t i = 0; i < n; i++) {
+	if (o->renew && prepare_renewal(o, items, n, e) != 0)
+		return -1;
+	items[1].request.names = (const char *const *)o->names.at;
+	items[1].request.names_len = o->names.len;
+	for (size_t i = o->renew ? 1 : 0; i < n; i++) {
 		items[i].made =
 		    issue(&items[i].request, i == 0 ? NULL : items[0].made, e);
 		if (items[i].made == NULL)
@@ -203,8 +284,6 @@ make(const struct cli *cli, struct options *o)
 	items[0].request.common_name = "Bulkhead control plane authority";
 	items[1].request.kind = ISSUE_SERVER;
 	items[1].request.common_name = "Bulkhead control plane";
-	items[1].request.names = o->names.at;
-	items[1].request.names_len = o->names.len;
 	items[2].request.kind = ISSUE_CLIENT;
 	items[2].request.common_name = "Bulkhead agent";
 	if (check_free(o, items, countof(items), &e) != 0 ||
@@ -226,9 +305,11 @@ cmd_pki(const struct cli *cli, int argc, char **argv)
 	int code = parse_options(argc, argv, &o);
 
 	for (size_t i = 0; code == 0 && i < countof(default_names); i++)
-		vec_push(&o.names, default_names[i]);
+		add_name(&o, default_names[i]);
 	if (code == 0)
 		code = make(cli, &o);
+	for (size_t i = 0; i < o.names.len; i++)
+		free(o.names.at[i]);
 	vec_fini(&o.names);
 	return code;
 }

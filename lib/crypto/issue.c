@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-enum { SERIAL_SIZE = 16 };
+enum { SERIAL_SIZE = 16, NAME_MAX_LEN = 1024 };
 
 struct issued {
 	gnutls_x509_privkey_t key;
@@ -165,4 +165,84 @@ issue(const struct issue_request *r, const struct issued *by, struct error *e)
 		return NULL;
 	}
 	return x;
+}
+
+static bool
+is_pair(const struct issued *x)
+{
+	unsigned char a[64], b[64];
+	size_t a_len = sizeof(a), b_len = sizeof(b);
+
+	return gnutls_x509_crt_get_key_id(x->cert, 0, a, &a_len) == 0 &&
+	    gnutls_x509_privkey_get_key_id(x->key, 0, b, &b_len) == 0 &&
+	    a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+static gnutls_datum_t
+pem(const char *s)
+{
+	return (gnutls_datum_t){ (unsigned char *)(uintptr_t)s,
+		(unsigned)strlen(s) };
+}
+
+static int
+import(struct issued *x, const char *cert, const char *key, bool authority,
+    struct error *e)
+{
+	gnutls_datum_t c = pem(cert), k;
+	int rc = gnutls_x509_crt_import(x->cert, &c, GNUTLS_X509_FMT_PEM);
+
+	if (rc != 0)
+		return error_set(
+		    e, EINVAL, "no certificate: %s", gnutls_strerror(rc));
+	if (authority && gnutls_x509_crt_get_ca_status(x->cert, NULL) <= 0)
+		return error_set(
+		    e, EINVAL, "a certificate that is no authority's");
+	if (key == NULL)
+		return 0;
+	k = pem(key);
+	rc = gnutls_x509_privkey_import(x->key, &k, GNUTLS_X509_FMT_PEM);
+	if (rc != 0)
+		return error_set(e, EINVAL, "no key: %s", gnutls_strerror(rc));
+	return is_pair(x)
+	    ? 0
+	    : error_set(e, EINVAL, "the key is not the certificate's");
+}
+
+struct issued *
+issue_load(const char *cert, const char *key, bool authority, struct error *e)
+{
+	struct issued *x = xcalloc(1, sizeof(*x));
+
+	must(gnutls_x509_privkey_init(&x->key) == 0);
+	must(gnutls_x509_crt_init(&x->cert) == 0);
+	x->cert_pem.data = (unsigned char *)gnutls_strdup(cert);
+	must(x->cert_pem.data != NULL);
+	if (import(x, cert, key, authority, e) != 0) {
+		issued_free(x);
+		return NULL;
+	}
+	return x;
+}
+
+int64_t
+issued_until_s(const struct issued *x)
+{
+	return (int64_t)gnutls_x509_crt_get_expiration_time(x->cert);
+}
+
+char *
+issued_name(const struct issued *x, size_t i)
+{
+	char name[NAME_MAX_LEN], text[INET6_ADDRSTRLEN];
+	size_t size = sizeof(name) - 1;
+	int type = gnutls_x509_crt_get_subject_alt_name(
+	    x->cert, (unsigned)i, name, &size, NULL);
+
+	if (type == GNUTLS_SAN_IPADDRESS && (size == 4 || size == 16)) {
+		must(inet_ntop(size == 4 ? AF_INET : AF_INET6, name, text,
+			 sizeof(text)) != NULL);
+		return xstrdup(text);
+	}
+	return type < 0 ? NULL : xmemdup0(name, size);
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,7 +38,18 @@ struct issued *issue(const struct issue_request *r, const struct issued *by,
     struct error *e) _warn_unused_;
 void issued_free(struct issued *x);
 
-/* PEM; owned by 'x'. */
+/*
+ * What was made before, by whomever: PEM of one certificate and of its key,
+ * which may be NULL where it is not to sign.  EINVAL where the two are not a
+ * pair, or it is no authority and 'authority' asks for one.
+ */
+struct issued *issue_load(const char *cert, const char *key, bool authority,
+    struct error *e) _warn_unused_;
+int64_t issued_until_s(const struct issued *x);
+/* The i-th name or address of what was loaded, to be freed; NULL: no more. */
+char *issued_name(const struct issued *x, size_t i);
+
+/* PEM, as it was loaded; owned by 'x'. */
 const char *issued_certificate(const struct issued *x);
 const char *issued_key(const struct issued *x);
 

@@ -75,6 +75,66 @@ def it_replaces_nothing_without_force_and_all_with_it():
 
 
 @tap.test
+def a_renewal_keeps_the_authority_and_the_names():
+    with tempfile.TemporaryDirectory(
+            prefix="bh-pki-") as folder:
+        d = os.path.join(folder, "pki")
+        done = pki(d, "--days", "20", "--name", "edge.example", "--name",
+                   "10.1.2.3")
+        tap.equal(done.returncode, 0, done.stderr)
+        before = contents(d)
+        for name in ("control", "agent"):
+            os.rename(d + "/%s.pem" % name, d + "/old-%s.pem" % name)
+        done = pki(d, "--renew")
+        tap.equal(done.returncode, 1, "without the old names")
+        os.rename(d + "/old-control.pem", d + "/control.pem")
+        done = pki(d, "--renew", "--name", "new.example")
+        tap.equal(done.returncode, 0, done.stderr)
+        after = contents(d)
+        changed = {n for n in before if before[n] != after[n]}
+        tap.equal(changed, {"control.pem", "control.key", "agent.pem",
+                            "agent.key", "names.env"})
+        tap.equal(after["names.env"].splitlines()[0],
+                  before["names.env"].splitlines()[0])
+        for option, name in (("hostname", "edge.example"),
+                             ("hostname", "new.example"),
+                             ("hostname", "bulkhead-control"),
+                             ("ip", "10.1.2.3")):
+            seen = subprocess.run(
+                ["openssl", "verify", "-verify_" + option, name, "-CAfile",
+                 d + "/ca.pem", d + "/control.pem"],
+                capture_output=True, text=True, check=False)
+            tap.equal(seen.returncode, 0, seen.stderr)
+        for name in ("old-agent", "agent"):
+            seen = subprocess.run(
+                ["openssl", "verify", "-CAfile", d + "/ca.pem",
+                 d + "/%s.pem" % name], capture_output=True, text=True,
+                check=False)
+            tap.equal(seen.returncode, 0, seen.stderr)
+        ends = {subprocess.run(
+            ["openssl", "x509", "-noout", "-enddate", "-in",
+             d + "/%s.pem" % name], capture_output=True, text=True,
+            check=True).stdout for name in ("ca", "control", "agent")}
+        tap.equal(len(ends), 1, "nothing outlives the authority: %r" % ends)
+
+
+@tap.test
+def a_renewal_without_a_good_authority_changes_nothing():
+    with tempfile.TemporaryDirectory(
+            prefix="bh-pki-") as folder:
+        d = os.path.join(folder, "pki")
+        tap.equal(pki(d, "--renew").returncode, 1)
+        tap.equal(pki(d).returncode, 0)
+        os.replace(d + "/agent.key", d + "/ca.key")
+        before = contents(d)
+        done = pki(d, "--renew")
+        tap.equal(done.returncode, 1)
+        tap.contains(done.stderr, "ca.pem: the key is not the certificate's")
+        tap.equal(contents(d), before)
+        tap.equal(pki(d, "--renew", "--force").returncode, 2)
+
+
+@tap.test
 def the_names_are_hashes_of_the_contents():
     with tempfile.TemporaryDirectory(
             prefix="bh-pki-") as folder:

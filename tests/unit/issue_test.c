@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <gnutls/gnutls.h>
@@ -120,6 +121,53 @@ a_server_is_no_client_and_an_agent_is_both(void **state)
 	issued_free(ca);
 }
 
+static void
+an_authority_that_is_loaded_signs_and_its_names_are_read(void **state)
+{
+	struct issued *ca = made(ISSUE_AUTHORITY, NULL, "a");
+	struct issued *again =
+	    issue_load(issued_certificate(ca), issued_key(ca), true, NULL);
+	struct issued *x = made(ISSUE_SERVER, again, "s.example");
+	struct issued *read =
+	    issue_load(issued_certificate(x), NULL, false, NULL);
+	static const char *const names[] = { "s.example", "10.0.0.1", "::1" };
+
+	(void)state;
+	assert_true(signed_by(x, ca));
+	assert_string_equal(issued_certificate(again), issued_certificate(ca));
+	assert_int_equal(issued_until_s(again), NOW + 99);
+	for (size_t i = 0; i < 3; i++) {
+		char *name = issued_name(read, i);
+
+		assert_string_equal(name, names[i]);
+		free(name);
+	}
+	assert_null(issued_name(read, 3));
+	issued_free(read);
+	issued_free(x);
+	issued_free(again);
+	issued_free(ca);
+}
+
+static void
+what_is_no_authority_or_no_pair_is_not_loaded(void **state)
+{
+	struct issued *ca = made(ISSUE_AUTHORITY, NULL, "a");
+	struct issued *x = made(ISSUE_SERVER, ca, "s");
+	struct error e;
+
+	(void)state;
+	assert_null(issue_load(issued_certificate(x), issued_key(x), true, &e));
+	assert_non_null(strstr(e.msg, "authority"));
+	assert_null(
+	    issue_load(issued_certificate(ca), issued_key(x), true, &e));
+	assert_non_null(strstr(e.msg, "key"));
+	assert_null(issue_load("nothing", NULL, false, &e));
+	assert_null(issue_load(issued_certificate(ca), "noise", true, &e));
+	issued_free(x);
+	issued_free(ca);
+}
+
 int
 main(void)
 {
@@ -129,6 +177,9 @@ main(void)
 		cmocka_unit_test(
 		    another_authority_did_not_sign_it_and_a_client_cannot_sign),
 		cmocka_unit_test(a_server_is_no_client_and_an_agent_is_both),
+		cmocka_unit_test(
+		    an_authority_that_is_loaded_signs_and_its_names_are_read),
+		cmocka_unit_test(what_is_no_authority_or_no_pair_is_not_loaded),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
