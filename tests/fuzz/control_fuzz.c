@@ -45,6 +45,25 @@ on_check(void *arg, const struct proxy_check *check)
 	must(check->proxy[0] != '\0');
 }
 
+/* Each answer in its turn. */
+static enum control_claim
+on_claim(void *arg, const char *pin, uint64_t generation)
+{
+	(void)arg;
+	(void)generation;
+	return pin == NULL ? CONTROL_SAME
+			   : (enum control_claim)(strlen(pin) % 4);
+}
+
+static int
+on_document(void *arg, const char *text, size_t len, struct error *e)
+{
+	(void)arg;
+	if (len > 0 && memchr(text, '{', len) != NULL)
+		return 0;
+	return error_set(e, EINVAL, "no document");
+}
+
 static void
 remove_folder(void)
 {
@@ -54,7 +73,12 @@ remove_folder(void)
 static void
 open_world(struct world *w)
 {
-	static const struct control_handlers handlers = { on_report, on_check };
+	static const struct control_handlers handlers = {
+		.on_report = on_report,
+		.on_check = on_check,
+		.on_claim = on_claim,
+		.on_document = on_document,
+	};
 	struct state_change change = { .structure = true };
 	struct fixture f = { .config = routes_config("") };
 	struct render_options live = { .live = true,
