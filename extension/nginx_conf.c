@@ -49,6 +49,13 @@ line_switch(struct emit *m, const char *words, bool on)
 	emit_end(m);
 }
 
+/* nginx takes a directive once: the operator's own is the one. */
+static bool
+is_named(const char *raw, const char *directive)
+{
+	return raw != NULL && strstr(raw, directive) != NULL;
+}
+
 static void
 write_main(struct emit *m, const struct nginx_context *x)
 {
@@ -78,6 +85,9 @@ write_main(struct emit *m, const struct nginx_context *x)
 	}
 	line_ms(
 	    m, "worker_shutdown_timeout", c->nginx.worker_shutdown_timeout_ms);
+	/* Each request meets a pattern or two: see write_maps(). */
+	if (!is_named(c->nginx.global_options, "pcre_jit"))
+		emit_line(m, "pcre_jit on");
 	if (x->stream)
 		emit_line(m,
 		    "load_module /usr/lib/nginx/modules/ngx_stream_module.so");
@@ -120,11 +130,6 @@ write_maps(struct emit *m, const struct nginx_context *x)
 	emit_block(m, "map $bulkhead_upgrade $bulkhead_connection_close");
 	emit_line(m, "default close");
 	emit_line(m, "websocket upgrade");
-	emit_close(m);
-	/* The whole time is not known yet when headers go out. */
-	emit_block(m, "map $upstream_header_time $bulkhead_upstream_time");
-	emit_line(m, "default $upstream_header_time");
-	emit_line(m, "- $upstream_response_time");
 	emit_close(m);
 	/* For the operator's fragments; in our header it stands itself. */
 	emit_block(m, "map $nginx_version $bulkhead_server_info");
@@ -383,6 +388,9 @@ write_http(struct emit *m, const struct nginx_context *x)
 		emit_line(m, "scgi_temp_path scgi.tmp");
 	}
 	emit_line(m, "server_tokens off");
+	/* With 4k the headers that we add take a second piece of memory. */
+	if (!is_named(c->nginx.http_options, "request_pool_size"))
+		emit_line(m, "request_pool_size 8k");
 	emit_block(m, "types");
 	emit_close(m);
 	emit_line(m, "default_type text/html");

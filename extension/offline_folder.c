@@ -63,52 +63,19 @@ compare_texts(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int
-write_list(const struct folder *f, bool with_before, struct error *e)
+/* True if the file is there and holds just these bytes. */
+static bool
+is_same(const char *path, const char *text, size_t len)
 {
-	char *path _cleanup_free_ = xasprintf("%s/%s", f->dir, LIST);
-	struct {
-		VEC(const char *) names;
-	} all = { 0 };
-	struct map_entry *entry;
-	size_t i;
-	STR_AUTO(text, LIST_MAX);
-
-	for (i = 0; (entry = map_next(&f->now, &i)) != NULL;)
-		vec_push(&all.names, entry->key);
-	for (i = 0;
-	     with_before && (entry = map_next(&f->before, &i)) != NULL;) {
-		if (map_get(&f->now, entry->key) == NULL)
-			vec_push(&all.names, entry->key);
-	}
-	vec_sort(&all.names, compare_texts);
-	for (i = 0; i < all.names.len; i++) {
-		str_add(&text, all.names.at[i]);
-		str_addc(&text, '\n');
-	}
-	vec_fini(&all.names);
-	return fs_write(path, text.p, text.len, 0644, e);
-}
-
-static int
-check_free(const struct folder *f, struct error *e)
-{
-	struct map_entry *entry;
+	struct error absent;
 	struct stat st;
-	size_t i;
+	STR_AUTO(now, LIST_MAX);
 
-	for (i = 0; (entry = map_next(&f->now, &i)) != NULL;) {
-		char *path _cleanup_free_ =
-		    xasprintf("%s/%s", f->dir, entry->key);
-
-		if (map_get(&f->before, entry->key) == NULL &&
-		    lstat(path, &st) == 0)
-			return error_set(e, EEXIST,
-			    "%s is there and was not written by render; "
-			    "remove it or choose another folder",
-			    path);
-	}
-	return 0;
+	/* Most that change, change their length. */
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_mode & 07777) == 0644 && (size_t)st.st_size == len &&
+	    fs_read(path, &now, &absent) == 0 && now.len == len &&
+	    memcmp(now.p, text, len) == 0;
 }
 
 /*
@@ -140,6 +107,54 @@ replace_file(const char *path, const char *text, size_t len, struct error *e)
 }
 
 static int
+write_list(const struct folder *f, bool with_before, struct error *e)
+{
+	char *path _cleanup_free_ = xasprintf("%s/%s", f->dir, LIST);
+	struct {
+		VEC(const char *) names;
+	} all = { 0 };
+	struct map_entry *entry;
+	size_t i;
+	STR_AUTO(text, LIST_MAX);
+
+	for (i = 0; (entry = map_next(&f->now, &i)) != NULL;)
+		vec_push(&all.names, entry->key);
+	for (i = 0;
+	     with_before && (entry = map_next(&f->before, &i)) != NULL;) {
+		if (map_get(&f->now, entry->key) == NULL)
+			vec_push(&all.names, entry->key);
+	}
+	vec_sort(&all.names, compare_texts);
+	for (i = 0; i < all.names.len; i++) {
+		str_add(&text, all.names.at[i]);
+		str_addc(&text, '\n');
+	}
+	vec_fini(&all.names);
+	return replace_file(path, text.p, text.len, e);
+}
+
+static int
+check_free(const struct folder *f, struct error *e)
+{
+	struct map_entry *entry;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; (entry = map_next(&f->now, &i)) != NULL;) {
+		char *path _cleanup_free_ =
+		    xasprintf("%s/%s", f->dir, entry->key);
+
+		if (map_get(&f->before, entry->key) == NULL &&
+		    lstat(path, &st) == 0)
+			return error_set(e, EEXIST,
+			    "%s is there and was not written by render; "
+			    "remove it or choose another folder",
+			    path);
+	}
+	return 0;
+}
+
+static int
 write_file(const struct folder *f, const char *name, const char *text,
     size_t len, struct error *e)
 {
@@ -149,6 +164,9 @@ write_file(const struct folder *f, const char *name, const char *text,
 	*strrchr(folder, '/') = '\0';
 	if (fs_mkdirs(folder, 0755, e) != 0)
 		return -1;
+	/* To replace a file makes the disk work at once: only where needed. */
+	if (is_same(path, text, len))
+		return 0;
 	return replace_file(path, text, len, e);
 }
 

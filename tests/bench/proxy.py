@@ -1,6 +1,7 @@
 """Requests/s and latency through our generated nginx configuration, beside a
 hand-written nginx, HAProxy and Caddy that do the same: route by host to four
-upstreams over kept connections, with and without the info headers.  Rounds
+upstreams over kept connections, with a request ID that a client may bring,
+with and without the info headers (which no application can forge).  Rounds
 are interleaved, each second one backwards, so that all meet the same weather;
 cpu_us is what the proxy's processes spent on one request, which neighbours
 disturb least.
@@ -46,8 +47,14 @@ error_log stderr;
 events { worker_connections 1024; }
 http {
     access_log off;
+    server_tokens off;
     client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
     uwsgi_temp_path t4; scgi_temp_path t5;
+    map $http_x_request_id $id {
+        "" $request_id;
+        default $request_id;
+        "~^[A-Za-z0-9._-]{1,64}$" $http_x_request_id;
+    }
     upstream web {
         zone web 64k;
         server 127.60.1.1:22080; server 127.60.1.2:22080;
@@ -67,7 +74,7 @@ http {
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $http_host;
-            proxy_set_header x-request-id $request_id;
+            proxy_set_header x-request-id $id;
             proxy_pass http://web;
         }
     }
@@ -75,9 +82,14 @@ http {
 """
 
 BY_HAND_HEADERS = """
-        add_header x-request-id $request_id always;
+        proxy_hide_header x-request-id;
+        proxy_hide_header x-proxy-id;
+        proxy_hide_header x-server-info;
+        proxy_hide_header x-upstream-addr;
+        proxy_hide_header x-upstream-response-time;
+        add_header x-request-id $id always;
         add_header x-proxy-id $hostname always;
-        add_header x-server-info nginx always;
+        add_header x-server-info "by-hand/1.22.1 linux/amd64" always;
         add_header x-upstream-addr $upstream_addr always;
         add_header x-upstream-response-time $upstream_header_time always;
 """
