@@ -216,6 +216,17 @@ test-swarm: deps-test ## what needs real Swarms of several nodes
 	@$(asan) build-tests
 	tests/run.py --build build/asan --jobs 1 swarm
 
+.PHONY: test-skew
+test-skew: OLD = HEAD~1
+test-skew: deps-test ## agents and control plane of OLD=REVISION with these ones
+	@$(flavour) all
+	@rm -rf build/old && mkdir -p build/old
+	@git archive $(OLD) Makefile lib supervisor extension proxyctl | \
+		tar -x -C build/old
+	@$(flavour) -C build/old BUILD=build/plain all
+	BULKHEAD_OLD=$(CURDIR)/build/old/build/plain tests/run.py \
+		--build build/plain --only 660_version system
+
 full: deps-test ## gcc and clang, plain, ASan, TSan; fuzzing; real Swarms
 	$(MAKE) lint
 	$(flavour) all build-tests
