@@ -14,7 +14,6 @@
 
 #define POLL_MS 25000
 #define POLLS_MAX 4096
-#define TICK_MS 500
 #define TOKEN_MAX 4096
 #define REPORT_MAX (8U * 1024 * 1024)
 
@@ -62,6 +61,35 @@ take_poll(struct control *c, size_t i)
 	vec_remove(&c->polls, i);
 	http_on_gone(x, NULL, NULL);
 	return x;
+}
+
+static void on_tick(uv_timer_t *timer);
+
+/* Nothing wakes up where nobody waits. */
+static void
+expect_tick(struct control *c)
+{
+	uint64_t now = clock_mono_ms(), due;
+
+	if (c->polls.len == 0)
+		return;
+	due = c->polls.at[0].since_ms + POLL_MS;
+	must(uv_timer_start(&c->tick, on_tick, due > now ? due - now : 0, 0) ==
+	    0);
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct control *c = container_of(timer, struct control, tick);
+	uint64_t now = clock_mono_ms();
+	struct http_exchange *x;
+
+	while (c->polls.len > 0 && now - c->polls.at[0].since_ms >= POLL_MS) {
+		x = take_poll(c, 0);
+		http_answer(x, 204, NULL, "", 0);
+	}
+	expect_tick(c);
 }
 
 static void
@@ -184,6 +212,8 @@ get_config(struct control *c, struct http_exchange *x)
 	poll->proxy = proxy == NULL ? NULL : xstrdup(proxy);
 	poll->can_check = check != NULL && strcmp(check, "1") == 0;
 	http_on_gone(x, forget_poll, c);
+	if (c->polls.len == 1)
+		expect_tick(c);
 	give_offer(c);
 }
 
@@ -287,19 +317,6 @@ control_publish(struct control *c)
 	}
 }
 
-static void
-on_tick(uv_timer_t *timer)
-{
-	struct control *c = container_of(timer, struct control, tick);
-	uint64_t now = clock_mono_ms();
-	struct http_exchange *x;
-
-	while (c->polls.len > 0 && now - c->polls.at[0].since_ms >= POLL_MS) {
-		x = take_poll(c, 0);
-		http_answer(x, 204, NULL, "", 0);
-	}
-}
-
 static int
 read_token(const char *path, struct str *token, struct error *e)
 {
@@ -353,7 +370,6 @@ control_new(uv_loop_t *loop, const struct cluster_config *config,
 	c->arg = arg;
 	c->guarded = token.len > 0 || o.tls_cert != NULL;
 	must(uv_timer_init(loop, &c->tick) == 0);
-	must(uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS) == 0);
 	c->open = 2;
 	return c;
 }

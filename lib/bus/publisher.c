@@ -16,6 +16,8 @@
 #include "bus/channel.h"
 
 #define BEACON_MS 1000
+/* Beacons of many clusters go out together, at such points of the clock. */
+#define BEACON_GRID_MS 250
 #define DIAL_MIN_MS 50
 #define DIAL_MAX_MS 800
 /* A subscriber that asks on and on is answered this often. */
@@ -79,6 +81,19 @@ send_message(struct publisher *p, struct channel *channel, enum bus_type type,
 		log_debug("bus[%s]: nobody takes a message", p->cluster);
 }
 
+/*
+ * About a second from now, at a point where other publishers wake up, too: a
+ * reader of many clusters wakes up a few times a second, not once for each.
+ */
+static uint64_t
+next_beacon(struct publisher *p)
+{
+	uint64_t now = uv_now(p->loop);
+	uint64_t due = now + backoff_jitter(BEACON_MS, jitter_seed());
+
+	return due - due % BEACON_GRID_MS - now;
+}
+
 static void
 on_beacon(uv_timer_t *timer)
 {
@@ -87,8 +102,7 @@ on_beacon(uv_timer_t *timer)
 	if (p->closing)
 		return;
 	send_message(p, p->events.channel, BUS_BEACON, NULL, 0, NULL);
-	must(uv_timer_start(&p->beacon, on_beacon,
-		 backoff_jitter(BEACON_MS, jitter_seed()), 0) == 0);
+	must(uv_timer_start(&p->beacon, on_beacon, next_beacon(p), 0) == 0);
 }
 
 static void
