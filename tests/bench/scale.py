@@ -194,34 +194,35 @@ def cold_start(system):
     return time.monotonic() - begun
 
 
+def mb(values):
+    return "/".join("%.0f" % v for v in values)
+
+
 def change(system, fake, found):
     settle(found.values())
     before = bus_messages(system, "quiet")
-    start = {k: p.rss() for k, p in found.items()}
     fake.sim("POST", "/churn/%d" % ARGS.churn)
-    middle = None
     for p in found.values():
         p.mark()
-    lags = []
-    for half in range(2):
-        lags.append(follow(system, ARGS.seconds / 2))
-        middle = middle or {k: p.rss() for k, p in found.items()}
+    windows = max(2, ARGS.seconds // 60)
+    rss = [{k: p.rss() for k, p in found.items()}]
+    for n in range(windows):
+        lags = follow(system, ARGS.seconds / windows)
+        rss.append({k: p.rss() for k, p in found.items()})
+        line("lag ms p50/p99/max, %d of %d" % (n + 1, windows),
+             all=spread(figures_of(lags)),
+             seen=sum(len(x.found) for x in lags),
+             **{k: spread(figures_of(lags, k))
+                for k in ("read", "sent", "bus", "render")})
     line("CPU %% at %d changes/s" % ARGS.churn, **use(found, "cpu_share"))
-    end = use(found, "rss")
-    line("lag ms p50/p99/max",
-         first_half=spread(figures_of(lags[0])),
-         second_half=spread(figures_of(lags[1])),
-         seen=sum(len(x.found) for x in lags[0] + lags[1]),
-         **{k: spread(figures_of(lags[1], k))
-            for k in ("read", "sent", "bus", "render")})
-    line("RSS MB start/middle/end", reader="%.0f/%.0f/%.0f" % (
-        start["reader"], middle["reader"], end["reader"]),
-        supervisor="%.0f/%.0f/%.0f" % (
-            start["supervisor"], middle["supervisor"], end["supervisor"]),
-        ext_max="%.0f/%.0f/%.0f" % (
-            max(v for k, v in start.items() if k[0] == "c"),
-            max(v for k, v in middle.items() if k[0] == "c"),
-            end["ext_max"]))
+    line("RSS MB at each", reader=mb(r["reader"] for r in rss),
+         supervisor=mb(r["supervisor"] for r in rss),
+         ext_max=mb(max(v for k, v in r.items() if k[0] == "c")
+                    for r in rss))
+    line("RSS MB, last less first", **{
+        name: rss[-1][name] - rss[1][name] for name in
+        ("supervisor", "reader", "quiet")}, ext_most=max(
+            rss[-1][k] - rss[1][k] for k in found if k[0] == "c"))
     fake.sim("POST", "/churn/0")
     settle(found.values())
     line("the quiet cluster", messages=bus_messages(system, "quiet") - before,
