@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "accepted_read.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -31,18 +32,6 @@ accepted_changes_fini(struct accepted_changes *c)
 	vec_fini(&c->removed);
 }
 
-static void
-cluster_free(struct accepted_cluster *c)
-{
-	if (c == NULL)
-		return;
-	free(c->name);
-	free(c->file);
-	free(c->text);
-	cluster_config_free(c->config);
-	free(c);
-}
-
 void
 accepted_free(struct accepted *a)
 {
@@ -51,9 +40,10 @@ accepted_free(struct accepted *a)
 	if (a == NULL)
 		return;
 	for (i = 0; i < a->clusters.len; i++)
-		cluster_free(a->clusters.at[i]);
+		accepted_cluster_free(a->clusters.at[i]);
 	vec_fini(&a->clusters);
 	config_errors_fini(&a->problems);
+	configs_fini(&a->configs);
 	daemon_config_free(a->daemon);
 	free(a->config_path);
 	free(a->folder);
@@ -88,36 +78,6 @@ problem(struct accepted *a, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Reads and parses one file; NULL with lines in 'errors'. */
-static struct accepted_cluster *
-read_cluster(const char *path, const char *file, struct config_errors *errors)
-{
-	STR_AUTO(text, CONFIG_FILE_MAX);
-	struct accepted_cluster *c;
-	struct cluster_config *config;
-	struct error e;
-
-	if (fs_read(path, &text, &e) != 0) {
-		vec_push(&errors->lines, xstrdup(e.msg));
-		return NULL;
-	}
-	config = cluster_config_parse(path, text.p, text.len, errors);
-	if (config == NULL)
-		return NULL;
-	if (cluster_config_check_run(config, errors) != 0 ||
-	    config_templates_load(config, errors) != 0) {
-		cluster_config_free(config);
-		return NULL;
-	}
-	c = xcalloc(1, sizeof(*c));
-	c->name = xstrdup(config->cluster.name);
-	c->file = xstrdup(file);
-	c->len = text.len;
-	c->text = str_take(&text);
-	c->config = config;
-	return c;
-}
-
 /* ---- the copies of the last run ---- */
 
 /* "NAME FILE" lines: which file each accepted copy came from. */
@@ -126,12 +86,15 @@ write_sources(struct accepted *a)
 {
 	char *path _cleanup_free_ = xasprintf("%s/sources", a->folder);
 	STR_AUTO(text, SOURCES_MAX);
+	STR_AUTO(was, SOURCES_MAX);
 	struct error e;
 	size_t i;
 
 	for (i = 0; i < a->clusters.len; i++)
 		str_addf(&text, "%s %s\n", a->clusters.at[i]->name,
 		    a->clusters.at[i]->file);
+	if (fs_read(path, &was, NULL) == 0 && strcmp(was.p, text.p) == 0)
+		return;
 	if (fs_write(path, text.p, text.len, 0644, &e) != 0)
 		problem(a, "%s", e.msg);
 }
@@ -141,13 +104,13 @@ load_copy(struct accepted *a, const char *name, const char *file)
 {
 	char *path _cleanup_free_ = accepted_path(a, name);
 	struct config_errors errors = { 0 };
-	struct accepted_cluster *c = read_cluster(path, file, &errors);
+	struct accepted_cluster *c = accepted_read_file(path, file, &errors);
 	size_t i;
 
 	if (c != NULL && strcmp(c->name, name) == 0)
 		vec_push(&a->clusters, c);
 	else
-		cluster_free(c);
+		accepted_cluster_free(c);
 	for (i = 0; i < errors.lines.len; i++)
 		log_warn("accepted copy not usable: %s", errors.lines.at[i]);
 	config_errors_fini(&errors);
@@ -266,32 +229,34 @@ list_files(struct accepted *a, struct names *ret)
 	return errno != 0 ? -1 : 0;
 }
 
-/* The version of 'file' that was accepted before, taken out of 'old'. */
+/*
+ * The version of a file, or of a cluster's Docker config whatever its name
+ * was, that was accepted before: taken out of 'old', kept in force.
+ */
 static struct accepted_cluster *
-take_old(struct accepted *old, const char *file)
+keep_old(struct accepted *old, bool from_config, const char *which)
 {
 	struct accepted_cluster *c;
 	size_t i;
 
 	for (i = 0; i < old->clusters.len; i++) {
 		c = old->clusters.at[i];
-		if (strcmp(c->file, file) == 0) {
-			vec_remove(&old->clusters, i);
-			return c;
-		}
+		if (c->from_config != from_config ||
+		    strcmp(from_config ? c->name : c->file, which) != 0)
+			continue;
+		vec_remove(&old->clusters, i);
+		c->kept = true;
+		return c;
 	}
 	return NULL;
 }
 
-/* A copy with the same text, for comparing after the set was checked. */
+/* The same of what 'c' came from. */
 static struct accepted_cluster *
-keep_old(struct accepted *old, const char *file)
+keep_before(struct accepted *old, const struct accepted_cluster *c)
 {
-	struct accepted_cluster *c = take_old(old, file);
-
-	if (c != NULL)
-		c->kept = true;
-	return c;
+	return keep_old(
+	    old, c->from_config, c->from_config ? c->name : c->file);
 }
 
 /* Reads every file of 'names' into 'next', each right or kept or absent. */
@@ -306,13 +271,89 @@ read_files(
 		const char *file = names->list.at[i];
 		char *path _cleanup_free_ = xasprintf("%s/%s", folder, file);
 		struct accepted_cluster *c =
-		    read_cluster(path, file, &next->problems);
+		    accepted_read_file(path, file, &next->problems);
 
 		if (c == NULL)
-			c = keep_old(old, file);
+			c = keep_old(old, false, file);
 		if (c != NULL)
 			vec_push(&next->clusters, c);
 	}
+}
+
+/* The same with Docker configs; all of them stay while nobody tells. */
+static void
+read_configs(struct accepted *next, struct accepted *old)
+{
+	struct accepted_cluster *c;
+	size_t i;
+
+	for (i = 0; i < next->configs.list.len; i++) {
+		const struct docker_config *d = next->configs.list.at[i];
+
+		c = accepted_read_config(d, &next->problems);
+		if (c == NULL)
+			c = keep_old(old, true, d->cluster);
+		if (c != NULL)
+			vec_push(&next->clusters, c);
+	}
+	for (i = 0; !next->configs.known && i < old->clusters.len;) {
+		c = old->clusters.at[i];
+		if (!c->from_config) {
+			i++;
+			continue;
+		}
+		vec_remove(&old->clusters, i);
+		vec_push(&next->clusters, c);
+	}
+}
+
+static struct accepted_cluster *
+find_from(const struct accepted *a, const char *name, bool from_config)
+{
+	size_t i;
+
+	for (i = 0; i < a->clusters.len; i++) {
+		struct accepted_cluster *c = a->clusters.at[i];
+
+		if (c->from_config == from_config && strcmp(c->name, name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* The later of a file and a Docker config of one name is not taken. */
+static void
+settle_clashes(
+    struct accepted *next, struct accepted *old, const struct map *configs)
+{
+	size_t n = next->clusters.len, i, out = 0;
+
+	for (i = 0; i < n; i++) {
+		struct accepted_cluster *c = next->clusters.at[i];
+		const struct accepted_cluster *other =
+		    find_from(next, c->name, !c->from_config);
+		bool first =
+		    c->from_config == (map_get(configs, c->name) != NULL);
+
+		c->late = other != NULL && !first;
+		if (c->late)
+			problem(next,
+			    "%s: cluster %s is in force from %s, which was "
+			    "accepted first; remove one of them",
+			    c->config->path, c->name, other->config->path);
+	}
+	for (i = 0; i < n; i++) {
+		struct accepted_cluster *c = next->clusters.at[i], *was;
+
+		if (c->late) {
+			was = keep_before(old, c);
+			accepted_cluster_free(c);
+			c = was;
+		}
+		if (c != NULL)
+			next->clusters.at[out++] = c;
+	}
+	next->clusters.len = out;
 }
 
 /* Files that contradict each other fall back to what was in force. */
@@ -330,9 +371,9 @@ check_together(struct accepted *next, struct accepted *old)
 		struct accepted_cluster *c = next->clusters.at[i];
 
 		if (bad[i] && !c->kept) {
-			struct accepted_cluster *was = keep_old(old, c->file);
+			struct accepted_cluster *was = keep_before(old, c);
 
-			cluster_free(c);
+			accepted_cluster_free(c);
 			c = was;
 		}
 		if (c != NULL)
@@ -406,28 +447,34 @@ scan_clusters(struct accepted *a, struct accepted_changes *ret)
 {
 	struct names names = { 0 };
 	struct accepted old = { .clusters = { 0 } };
-	struct map before = { 0 };
+	struct map before = { 0 }, configs = { 0 };
 	struct map_entry *e;
 	size_t i;
 
 	if (list_files(a, &names) == 0) {
-		for (i = 0; i < a->clusters.len; i++)
-			(void)map_set(&before, a->clusters.at[i]->name,
-			    xstrdup(a->clusters.at[i]->text));
+		for (i = 0; i < a->clusters.len; i++) {
+			const struct accepted_cluster *c = a->clusters.at[i];
+
+			(void)map_set(&before, c->name, xstrdup(c->text));
+			if (c->from_config)
+				(void)map_set(&configs, c->name, a);
+		}
 		memcpy(&old.clusters, &a->clusters, sizeof(old.clusters));
 		memset(&a->clusters, 0, sizeof(a->clusters));
 		read_files(a, &old, &names);
+		read_configs(a, &old);
+		settle_clashes(a, &old, &configs);
 		check_together(a, &old);
 		vec_sort(&a->clusters, compare_clusters);
 		compare(a, &before, ret);
-		if (ret->added.len + ret->changed.len + ret->removed.len > 0)
-			write_sources(a);
+		write_sources(a);
 		for (i = 0; i < old.clusters.len; i++)
-			cluster_free(old.clusters.at[i]);
+			accepted_cluster_free(old.clusters.at[i]);
 		vec_fini(&old.clusters);
 		for (i = 0; (e = map_next(&before, &i)) != NULL;)
 			free(e->value);
 		map_fini(&before);
+		map_fini(&configs);
 	}
 	for (i = 0; i < names.list.len; i++)
 		free(names.list.at[i]);

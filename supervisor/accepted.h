@@ -4,7 +4,9 @@
  *
  * Every accepted file is kept whole under run_dir/accepted/, written by
  * rename; children read only these copies, and a restart of everything finds
- * them again.  Only this module reads clusters_dir.
+ * them again.  Only this module reads clusters_dir.  Docker configs that hold
+ * INIs (configs.h) count like files; until the reader told which there are,
+ * those of the last run stay.
  */
 #ifndef SUPERVISOR_ACCEPTED_H
 #define SUPERVISOR_ACCEPTED_H
@@ -13,16 +15,19 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "config/config.h"
+#include "configs.h"
 
 #include <stdbool.h>
 
 struct accepted_cluster {
 	char *name;
-	char *file; /* its name in clusters_dir */
-	char *text; /* the bytes in force */
+	char *file;	  /* its name in clusters_dir, or "config/NAME" */
+	bool from_config; /* a Docker config's */
+	char *text;	  /* the bytes in force */
 	size_t len;
 	struct cluster_config *config;
 	bool kept; /* the file is wrong now: its last good version rules */
+	bool late; /* while reading: another of its name was first */
 };
 
 struct accepted {
@@ -30,6 +35,7 @@ struct accepted {
 	struct daemon_config *daemon;
 	char *folder;				 /* run_dir/accepted */
 	VEC(struct accepted_cluster *) clusters; /* by name */
+	struct configs configs; /* what the reader told of Docker's */
 	/* "FILE:LINE: sentence" for everything that is not in force. */
 	struct config_errors problems;
 };
@@ -62,6 +68,13 @@ int accepted_check(const char *config_path, size_t *ret_clusters,
     struct config_errors *errors);
 const struct accepted_cluster *
 accepted_find(const struct accepted *a, const char *name);
+/*
+ * A cluster's INI from memory; its errors are told as of 'origin'.  NULL with
+ * lines in 'errors'; 'file' is left to the caller.
+ */
+struct accepted_cluster *accepted_parse(const char *origin, const char *cluster,
+    const char *text, size_t len, struct config_errors *errors) _warn_unused_;
+void accepted_cluster_free(struct accepted_cluster *c);
 /* run_dir/accepted/clusters.d/NAME.ini; owned by the caller. */
 char *accepted_path(const struct accepted *a, const char *name);
 void accepted_free(struct accepted *a);

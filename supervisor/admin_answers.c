@@ -67,7 +67,8 @@ add_cluster(struct str *out, const struct cluster *c)
 	if (a != NULL) {
 		str_add(out, ",\"file\":");
 		str_add_json(out, a->file, strlen(a->file));
-		str_addf(out, ",\"kept\":%s", bool_text(a->kept));
+		str_addf(out, ",\"source\":\"%s\",\"kept\":%s",
+		    a->from_config ? "config" : "file", bool_text(a->kept));
 	}
 	add_proxy_service(out, c);
 	str_addc(out, '}');

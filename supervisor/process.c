@@ -267,6 +267,9 @@ on_line(void *arg, char *text, size_t len)
 		take_answer(p, line);
 	} else if (strcmp(type, "status") == 0 || strcmp(type, "event") == 0) {
 		p->handlers.on_push(p->arg, p, text, len);
+	} else if (p->handlers.on_config != NULL &&
+	    (strcmp(type, "config") == 0 || strcmp(type, "configs") == 0)) {
+		p->handlers.on_config(p->arg, p, text, len);
 	} else {
 		lost(p, "an unknown message");
 	}

@@ -21,6 +21,9 @@ struct process_handlers {
 	/* "status" and "event" lines as they came. */
 	void (*on_push)(
 	    void *arg, struct process *p, const char *line, size_t len);
+	/* "config" and "configs" lines; NULL: a child that may not send them */
+	void (*on_config)(
+	    void *arg, struct process *p, const char *line, size_t len);
 };
 
 struct process_options {

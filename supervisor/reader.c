@@ -24,6 +24,7 @@
 #include "gate.h"
 #include "loop/child_abi.h"
 #include "reader_clusters.h"
+#include "reader_configs.h"
 #include "reader_damp.h"
 #include "reader_push.h"
 #include "reader_snapshot.h"
@@ -42,6 +43,7 @@ struct reader {
 	struct sources *sources;
 	struct push *push; /* NULL: no Watch */
 	struct reader_clusters *clusters;
+	struct reader_configs *configs;
 	struct gate *gate;
 	struct damp damp;
 	uv_timer_t damped; /* something that waits may be told */
@@ -159,6 +161,30 @@ on_heard(void *arg, const char *service_id)
 
 	push_heard(r->push, service_id);
 	gate_heard(r->gate, service_id);
+}
+
+static void
+on_config(void *arg, const char *id, bool removed)
+{
+	struct reader *r = arg;
+
+	reader_configs_heard(r->configs, id, removed);
+}
+
+static void
+on_resynced(void *arg)
+{
+	struct reader *r = arg;
+
+	reader_configs_look(r->configs);
+}
+
+static void
+on_configs_tell(void *arg, const char *line, size_t len)
+{
+	struct reader *r = arg;
+
+	child_push(r->link, line, len);
 }
 
 /* -------------------------------------------------------------------- gate */
@@ -280,6 +306,7 @@ stop(struct reader *r, int code)
 	push_close(r->push);
 	sources_close(r->sources, on_sources_closed, r);
 	gate_close(r->gate, NULL, NULL);
+	reader_configs_close(r->configs);
 	docker_client_close(r->docker, NULL, NULL);
 	reader_clusters_close(r->clusters, NULL, NULL);
 	child_link_close(r->link, NULL, NULL);
@@ -349,6 +376,8 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 		.on_state = on_state,
 		.on_listed = on_listed,
 		.on_heard = on_heard,
+		.on_config = on_config,
+		.on_resynced = on_resynced,
 	};
 	static const struct push_handlers push_handlers = {
 		.on_changes = on_changes,
@@ -372,6 +401,8 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 		return -1;
 	r->gate = gate_new(&r->loop, r->docker, &r->swarm, r->clusters, run_dir,
 	    &gate_handlers, r);
+	r->configs =
+	    reader_configs_new(&r->loop, r->docker, on_configs_tell, r);
 	r->sources = sources_new(
 	    &r->loop, r->docker, &r->swarm, r->config, &handlers, r);
 	r->push = push_new(

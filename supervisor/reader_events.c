@@ -53,12 +53,15 @@ on_line(void *arg, const char *line, size_t len)
 	const char *type = json_string_value(json_object_get(j, "Type"));
 	const char *id = json_string_value(
 	    json_object_get(json_object_get(j, "Actor"), "ID"));
+	const char *action = json_string_value(json_object_get(j, "Action"));
+	bool removed = action != NULL && strcmp(action, "remove") == 0;
 
 	if (s->closing || type == NULL)
 		return;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(type, kinds[i]) == 0) {
-			s->handlers.on_event(s->arg, (enum event_kind)i, id);
+			s->handlers.on_event(
+			    s->arg, (enum event_kind)i, id, removed);
 			return;
 		}
 	}

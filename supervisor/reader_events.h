@@ -25,8 +25,12 @@ struct events;
 struct events_handlers {
 	/* It stands: what happened before is to be listed. */
 	void (*on_open)(void *arg);
-	/* 'id' is the object's, NULL where the Engine told none. */
-	void (*on_event)(void *arg, enum event_kind kind, const char *id);
+	/*
+	 * 'id' is the object's, NULL where the Engine told none; 'removed': it
+	 * is gone.
+	 */
+	void (*on_event)(
+	    void *arg, enum event_kind kind, const char *id, bool removed);
 	/* It ended, or did not open; it is tried again in 'retry_ms'. */
 	void (*on_lost)(void *arg, const struct error *e, uint64_t retry_ms);
 };

@@ -143,6 +143,9 @@ on_found(void *arg, const struct looks_found *found)
 	if (found->all_tasks)
 		s->handlers.on_listed(s->arg, changes, found->began_ms);
 	s->handlers.on_changes(s->arg, changes, clock_wall_us());
+	/* Only a resync lists all services. */
+	if (found->all_services)
+		s->handlers.on_resynced(s->arg);
 }
 
 static void
@@ -299,7 +302,7 @@ sources_pushed(struct sources *s, bool pushed)
 }
 
 static void
-on_event(void *arg, enum event_kind kind, const char *id)
+on_event(void *arg, enum event_kind kind, const char *id, bool removed)
 {
 	struct sources *s = arg;
 	struct cycle_wants *next = looks_wants(s->looks);
@@ -329,6 +332,7 @@ on_event(void *arg, enum event_kind kind, const char *id)
 	case EVENT_CONFIG:
 		s->counts[SOURCE_CONFIG]++;
 		next->configs = true;
+		s->handlers.on_config(s->arg, id, removed);
 		break;
 	}
 	looks_soon(s->looks, LOOKS_COALESCE_MS);

@@ -29,9 +29,13 @@ struct sources_handlers {
 	    void *arg, struct swarm_changes *changes, uint64_t read_us);
 	/* Connected, or not any more; see sources_json(). */
 	void (*on_state)(void *arg);
+	/* Everything was listed: what no event told may have changed too. */
+	void (*on_resynced)(void *arg);
 	/* All tasks were listed, by a look that began at 'began_ms'. */
 	void (*on_listed)(
 	    void *arg, const struct swarm_changes *changes, uint64_t began_ms);
+	/* The event stream told of a config; 'removed': that it is gone. */
+	void (*on_config)(void *arg, const char *id, bool removed);
 	/* The event stream told of a service. */
 	void (*on_heard)(void *arg, const char *service_id);
 };

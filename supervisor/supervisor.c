@@ -52,9 +52,25 @@ on_reader_push(void *arg, struct process *p, const char *line, size_t len)
 	s->reader_status = xmemdup0(line, len);
 }
 
+/* Docker configs that hold INIs: read like files, when they are others. */
+static void
+on_reader_config(void *arg, struct process *p, const char *line, size_t len)
+{
+	struct supervisor *s = arg;
+	bool changed = false;
+	struct error e;
+
+	(void)p;
+	if (configs_take(&s->accepted->configs, line, len, &changed, &e) != 0)
+		log_error("reader: %s", e.msg);
+	else if (changed && !s->stopping)
+		supervisor_reload(s);
+}
+
 static const struct process_handlers reader_handlers = {
 	.on_state = on_reader_state,
 	.on_push = on_reader_push,
+	.on_config = on_reader_config,
 };
 
 static struct process *
