@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admin_answers.h"
+#include "admin_clusters.h"
 #include "admin_queries.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -267,6 +268,19 @@ post_reload(struct call *call)
 	    call->x, s->accepted->problems.lines.len == 0 ? 200 : 409, &body);
 }
 
+static void
+post_clusters(struct call *call)
+{
+	admin_cluster_add(call->admin->supervisor, call->x,
+	    call->received->body, call->received->body_len);
+}
+
+static void
+delete_cluster(struct call *call)
+{
+	removal_start(call->admin->supervisor, call->x, call->name);
+}
+
 /* The reader's gate answers; local proxies follow their INI file. */
 static void
 post_scale(struct call *call)
@@ -318,7 +332,9 @@ static const struct row rows[] = {
 	{ "GET", "/metrics", get_metrics },
 	{ "GET", "/v1/status", get_status },
 	{ "GET", "/v1/clusters", get_clusters },
+	{ "POST", "/v1/clusters", post_clusters },
 	{ "GET", "/v1/clusters/*", get_cluster },
+	{ "DELETE", "/v1/clusters/*", delete_cluster },
 	{ "GET", "/v1/clusters/*/routes", get_routes },
 	{ "GET", "/v1/clusters/*/proxies", get_proxies },
 	{ "GET", "/v1/clusters/*/config", get_config },

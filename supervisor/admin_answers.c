@@ -69,6 +69,14 @@ add_cluster(struct str *out, const struct cluster *c)
 		str_add_json(out, a->file, strlen(a->file));
 		str_addf(out, ",\"source\":\"%s\",\"kept\":%s",
 		    a->from_config ? "config" : "file", bool_text(a->kept));
+		str_addf(out,
+		    ",\"driver\":\"%s\",\"engine\":\"%s\","
+		    "\"replicas\":%u,\"alive\":%llu",
+		    cluster_driver_name(a->config->proxy.driver),
+		    a->config->proxy.engine == ENGINE_NGINX ? "nginx"
+							    : "haproxy",
+		    a->config->proxy.replicas,
+		    (unsigned long long)c->status.alive);
 	}
 	add_proxy_service(out, c);
 	str_addc(out, '}');
@@ -118,6 +126,8 @@ answers_status(const struct supervisor *s, struct str *out)
 	    (unsigned long long)reader->restarts,
 	    s->reader_status == NULL ? "null" : s->reader_status);
 	add_clusters(out, s);
+	str_add(out, ",\"retired\":");
+	retired_json(&s->retired, out);
 	str_addc(out, ',');
 	add_problems(out, s);
 	str_add(out, "}\n");
@@ -128,6 +138,8 @@ answers_clusters(const struct supervisor *s, struct str *out)
 {
 	str_addc(out, '{');
 	add_clusters(out, s);
+	str_add(out, ",\"retired\":");
+	retired_json(&s->retired, out);
 	str_add(out, "}\n");
 }
 

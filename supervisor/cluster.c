@@ -40,7 +40,12 @@ take_status(struct cluster *c, const char *line, size_t len)
 	json_auto_t *j = json_loadb(line, len, 0, NULL);
 	const char *state = json_string_value(json_object_get(j, "state"));
 	struct cluster_status *st = &c->status;
+	const json_t *proxy;
+	size_t i;
 
+	st->alive = 0;
+	json_array_foreach(json_object_get(j, "proxies"), i, proxy) st->alive +=
+	    json_is_true(json_object_get(proxy, "alive"));
 	free(st->json);
 	free(st->state);
 	st->json = xmemdup0(line, len);
@@ -125,6 +130,18 @@ new_extension(struct supervisor *s, struct cluster *c)
 	return process_new(s->loop, &o, &cluster_handlers, c);
 }
 
+const char *
+cluster_driver_name(enum config_driver driver)
+{
+	static const char *const names[] = {
+		[DRIVER_SWARM] = "swarm",
+		[DRIVER_LOCAL] = "local",
+		[DRIVER_NONE] = "none",
+	};
+
+	return names[driver];
+}
+
 void
 cluster_set_group(struct supervisor *s, struct cluster *c,
     const struct cluster_config *config)
@@ -137,6 +154,7 @@ cluster_set_group(struct supervisor *s, struct cluster *c,
 		.gid = s->gid,
 	};
 
+	c->driver = config->proxy.driver;
 	if (config->proxy.driver != DRIVER_LOCAL) {
 		if (c->group != NULL)
 			group_close(c->group, NULL, NULL);
@@ -169,6 +187,7 @@ cluster_add(struct supervisor *s, const struct accepted_cluster *a)
 	vec_push(&s->clusters, c);
 	vec_sort(&s->clusters, compare_clusters);
 	log_info("cluster %s: starting (%s)", c->name, a->file);
+	retired_drop(&s->retired, c->name);
 	process_start(c->process);
 	cluster_set_group(s, c, a->config);
 }
@@ -195,6 +214,7 @@ cluster_retire(struct supervisor *s, const char *name)
 	log_info("cluster %s: retired; its proxies serve on until "
 		 "\"proxyctl cluster rm %s\"",
 	    name, name);
+	retired_add(&s->retired, name, cluster_driver_name(c->driver));
 	for (i = 0; s->clusters.at[i] != c; i++)
 		;
 	vec_remove(&s->clusters, i);

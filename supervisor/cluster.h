@@ -19,6 +19,7 @@ struct cluster_status {
 	uint64_t generation;
 	uint64_t services;
 	uint64_t rejected;
+	uint64_t alive;	 /* proxies */
 	uint64_t pinned; /* to this generation; 0: not */
 };
 
@@ -27,6 +28,7 @@ struct cluster {
 	char *name;
 	struct process *process;
 	struct group *group; /* proxies of driver = local, or NULL */
+	enum config_driver driver;
 	struct cluster_status status;
 };
 
@@ -35,6 +37,7 @@ void cluster_add(struct supervisor *s, const struct accepted_cluster *a);
 /* Makes, changes or lets go the local proxies that 'config' asks for. */
 void cluster_set_group(struct supervisor *s, struct cluster *c,
     const struct cluster_config *config);
+const char *cluster_driver_name(enum config_driver driver);
 /* Ends the extension of a cluster whose file is gone; its proxies go on. */
 void cluster_retire(struct supervisor *s, const char *name);
 /* For process_close(): 'arg' is the struct cluster. */

@@ -1,16 +1,17 @@
-/* What operators ask of the gate: scale, remove.  See gate.h. */
+/* What operators ask of the gate.  See gate.h. */
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "docker/service.h"
+#include "gate_config.h"
 #include "gate_object.h"
 
 #define REPLICAS_MAX 10000
 
-static void __attribute__((format(printf, 3, 4)))
-answer_error(struct child_query *q, unsigned status, const char *fmt, ...)
+void
+gate_answer_error(struct child_query *q, unsigned status, const char *fmt, ...)
 {
 	STR_AUTO(text, 4096);
 	STR_AUTO(body, 16384);
@@ -38,7 +39,7 @@ gate_scaled(struct gate_group *x, const struct error *e)
 	if (q == NULL)
 		return;
 	if (e != NULL) {
-		answer_error(q, 502, "%s", e->msg);
+		gate_answer_error(q, 502, "%s", e->msg);
 		return;
 	}
 	str_addf(&body, "{\"cluster\":\"%s\",\"replicas\":%llu}\n", x->name,
@@ -54,7 +55,7 @@ gate_scale_impossible(struct gate_group *x)
 	x->scale = false;
 	x->scale_query = NULL;
 	if (q != NULL)
-		answer_error(q, 409,
+		gate_answer_error(q, 409,
 		    "cluster %s has no proxy service now; \"proxyctl status\" "
 		    "says why",
 		    x->name);
@@ -68,17 +69,17 @@ scale(struct gate *g, struct child_query *q, const char *cluster, json_t *args)
 
 	if (!json_is_integer(n) || json_integer_value(n) < 0 ||
 	    json_integer_value(n) > REPLICAS_MAX) {
-		answer_error(q, 400, "replicas must be a number from 0 to %d",
-		    REPLICAS_MAX);
+		gate_answer_error(q, 400,
+		    "replicas must be a number from 0 to %d", REPLICAS_MAX);
 	} else if (x == NULL) {
-		answer_error(q, 409,
+		gate_answer_error(q, 409,
 		    "only a cluster with driver = swarm is scaled by command; "
 		    "the replicas of another are those of its INI file");
 	} else if (x->passive) {
-		answer_error(q, 409,
+		gate_answer_error(q, 409,
 		    "another supervisor has taken the proxy service over");
 	} else if (x->scale_query != NULL) {
-		answer_error(q, 409, "it is being scaled already");
+		gate_answer_error(q, 409, "it is being scaled already");
 	} else {
 		x->scale = true;
 		x->scale_query = q;
@@ -106,16 +107,16 @@ removal_end(struct removal *r)
 	static const char done[] = "{\"ok\":true}\n";
 
 	if (r->error != NULL)
-		answer_error(r->query, 502, "%s", r->error);
+		gate_answer_error(r->query, 502, "%s", r->error);
 	else if (r->ids.len > 0)
 		child_answer(r->query, 200, done, sizeof(done) - 1);
 	else if (r->foreign)
-		answer_error(r->query, 409,
+		gate_answer_error(r->query, 409,
 		    "the proxy service of cluster %s is another supervisor's",
 		    r->cluster);
 	else
-		answer_error(r->query, 404, "cluster %s has no proxy service",
-		    r->cluster);
+		gate_answer_error(r->query, 404,
+		    "cluster %s has no proxy service", r->cluster);
 	for (size_t i = 0; i < r->ids.len; i++)
 		free(r->ids.at[i]);
 	vec_fini(&r->ids);
@@ -183,7 +184,7 @@ start_removal(struct gate *g, struct child_query *q, const char *cluster)
 	struct removal *r;
 
 	if (gate_find(g, cluster) != NULL) {
-		answer_error(q, 409,
+		gate_answer_error(q, 409,
 		    "cluster %s is configured: its proxy service would be "
 		    "made again",
 		    cluster);
@@ -206,6 +207,7 @@ gate_query(struct gate *g, struct child_query *q, const char *what,
 {
 	json_auto_t *j = json_loadb(args, len, 0, NULL);
 	const char *cluster = json_string_value(json_object_get(j, "cluster"));
+	const char *data = json_string_value(json_object_get(j, "data"));
 	STR_AUTO(body, (size_t)16 * 1024 * 1024);
 
 	if (strcmp(what, "gate") == 0) {
@@ -215,12 +217,22 @@ gate_query(struct gate *g, struct child_query *q, const char *what,
 		child_answer(q, 200, body.p, body.len);
 		return true;
 	}
-	if (strcmp(what, "gate_scale") != 0 && strcmp(what, "gate_remove") != 0)
+	if (strcmp(what, "gate_scale") != 0 &&
+	    strcmp(what, "gate_remove") != 0 &&
+	    strcmp(what, "config_add") != 0 &&
+	    strcmp(what, "config_remove") != 0)
 		return false;
-	if (cluster == NULL || g->closing)
-		answer_error(q, 400, "say which cluster");
+	if (cluster == NULL || g->closing ||
+	    !config_is_cluster_name(cluster, strlen(cluster)))
+		gate_answer_error(q, 400, "say which cluster");
 	else if (strcmp(what, "gate_scale") == 0)
 		scale(g, q, cluster, j);
+	else if (strcmp(what, "config_remove") == 0)
+		gate_config_remove(g, q, cluster);
+	else if (strcmp(what, "config_add") == 0 && data != NULL)
+		gate_config_add(g, q, cluster, data);
+	else if (strcmp(what, "config_add") == 0)
+		gate_answer_error(q, 400, "say what the config holds");
 	else
 		start_removal(g, q, cluster);
 	return true;

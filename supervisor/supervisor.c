@@ -164,6 +164,7 @@ supervisor_reload(struct supervisor *s)
 	config_errors_fini(&before);
 	apply_changes(s, &changes);
 	accepted_changes_fini(&changes);
+	removals_go_on(s);
 }
 
 static void
@@ -283,6 +284,7 @@ supervisor_new(uv_loop_t *loop, struct accepted *accepted, struct error *e)
 	s->lock_fd = -1;
 	s->run_dir = xstrdup(accepted->daemon->supervisor.run_dir);
 	s->bin_dir = own_folder();
+	retired_load(&s->retired, s->run_dir);
 	if (take_lock(s, e) != 0 || find_user(s, e) != 0)
 		goto fail;
 	for (i = 0; i < countof(folders); i++) {
@@ -302,6 +304,7 @@ supervisor_new(uv_loop_t *loop, struct accepted *accepted, struct error *e)
 fail:
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
+	retired_fini(&s->retired);
 	free(s->run_dir);
 	free(s->bin_dir);
 	free(s);
@@ -344,6 +347,9 @@ supervisor_start(struct supervisor *s, struct error *e)
 	catch_signal(s, &s->sigint, SIGINT);
 	catch_signal(s, &s->sighup, SIGHUP);
 	accepted_scan(s->accepted, &changes);
+	/* Nobody was there when their files went. */
+	for (i = 0; i < changes.removed.len; i++)
+		retired_add(&s->retired, changes.removed.at[i], "unknown");
 	accepted_changes_fini(&changes);
 	log_problems(s);
 	s->reader = new_reader(s);
@@ -378,6 +384,7 @@ finish(struct supervisor *s)
 	s->finishing = true;
 
 	close_timer(&s->rescan);
+	removals_close(s);
 	process_close(s->reader, NULL, NULL);
 	for (i = 0; i < s->clusters.len; i++) {
 		struct cluster *c = s->clusters.at[i];
@@ -466,6 +473,7 @@ void
 supervisor_free(struct supervisor *s)
 {
 	accepted_free(s->accepted);
+	retired_fini(&s->retired);
 	(void)close(s->lock_fd);
 	free(s->reader_status);
 	free(s->run_dir);

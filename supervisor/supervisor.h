@@ -8,6 +8,8 @@
 #include "accepted.h"
 #include "cluster.h"
 #include "process.h"
+#include "removal.h"
+#include "retired.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -27,6 +29,8 @@ struct supervisor {
 	bool reader_ready;
 	bool push;			/* SwarmKit's Watch is in force */
 	VEC(struct cluster *) clusters; /* by name */
+	struct retired retired;
+	struct removals removals;
 	struct admin *admin;
 	VEC(uv_fs_event_t *) watches;
 	uv_timer_t rescan; /* gathers file events, and looks now and then */
