@@ -280,7 +280,7 @@ on_line_end(void *arg, const struct error *e)
 {
 	struct run *r = arg;
 
-	if (r->process == NULL || r->closing)
+	if (r->process == NULL || r->process->closing || r->closing)
 		return;
 	if (e != NULL)
 		log_warn("%s: its line: %s", r->process->name, e->msg);
@@ -300,6 +300,11 @@ on_readable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (r->closing || p == NULL)
 		return;
+	if (p->closing) {
+		/* Killed already; what its last words were is the same. */
+		(void)uv_poll_stop(poll);
+		return;
+	}
 	n = status < 0 ? 0 : read(r->fd, &byte, 1);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

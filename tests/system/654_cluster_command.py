@@ -284,6 +284,18 @@ def without_docker_a_file_can_be_made():
 
 
 @tap.test
+def one_that_goes_while_it_starts_ends_nobody():
+    path = ini("brief", "[proxy]\ndriver = none\n")
+    pid = system.status()["pid"]
+    for i in range(12):
+        name = "brief-%d" % i
+        tap.equal(system.ctl("cluster", "add", name, path, "--file")[0], 0)
+        tap.equal(system.ctl("cluster", "rm", name)[0], 0)
+    tap.equal(system.status()["pid"], pid)
+    tap.ok(system.process.alive())
+
+
+@tap.test
 def it_ends_in_order():
     tap.equal(system.process.stop(30), 0, system.process.output()[-2000:])
 
