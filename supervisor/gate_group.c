@@ -143,6 +143,15 @@ wants(const struct gate_wish *w, bool network, const char *key)
 	return false;
 }
 
+/* The agent's own: the INI alone decides about these. */
+static bool
+is_credential(const struct gate_seen *s, const char *secret)
+{
+	char *path _cleanup_free_ = xasprintf("\"/run/secrets/%s\"", secret);
+
+	return strstr(s->spec, path) != NULL;
+}
+
 static void
 needed_again(struct gate_group *g, char kind, const char *name)
 {
@@ -173,7 +182,8 @@ keep_lingering(struct gate_group *g, const struct gate_view *v,
 
 		if (wants(w, false, name)) {
 			needed_again(g, 's', name);
-		} else if (x != NULL && lingers(g, 's', name, v, ret_due)) {
+		} else if (x != NULL && !is_credential(s, name) &&
+		    lingers(g, 's', name, v, ret_due)) {
 			struct gate_ref r = { x->id, x->name };
 
 			vec_push(&w->secrets, r);
@@ -390,11 +400,18 @@ step_present(
 	wish_fini(&w);
 }
 
-/* A roll whose task finds no place never ends by itself. */
+/*
+ * A roll whose task finds no place never ends by itself.  It may be its
+ * predecessor's port that it waits for, while that one drains.
+ */
 static bool
 is_stuck(const struct gate_group *g, uint64_t now_ms)
 {
-	return g->unplaced_ms != 0 && now_ms - g->unplaced_ms >= GATE_STUCK_MS;
+	uint64_t most = GATE_STUCK_MS;
+
+	if (g->seen->leaving > 0)
+		most += g->config->proxy.stop_grace_period_ms;
+	return g->unplaced_ms != 0 && now_ms - g->unplaced_ms >= most;
 }
 
 void

@@ -183,6 +183,9 @@ gate_look_task(struct gate_seen *s, const char *json, size_t len)
 		take_networks(s, json_object_get(o, "NetworksAttachments"));
 		return;
 	}
+	if (desired > TASK_RUNNING && state > TASK_PENDING &&
+	    state <= TASK_RUNNING)
+		s->leaving++;
 	if (desired <= TASK_RUNNING && state <= TASK_PENDING) {
 		s->unplaced++;
 		take_trouble(s, text(status, "Err"), version, true);

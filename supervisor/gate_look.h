@@ -27,6 +27,7 @@ struct gate_seen {
 	/* Its tasks. */
 	unsigned running;
 	unsigned unplaced;    /* that wait for a node, or for an address */
+	unsigned leaving;     /* that are to stop and have not yet */
 	VEC(char *) networks; /* that each running task is on */
 	char *trouble;	      /* the Engine's words about a task, or NULL */
 	uint64_t trouble_version;

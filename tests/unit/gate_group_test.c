@@ -1,0 +1,202 @@
+/* supervisor/gate_group: when a roll is due, and when it is not */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../supervisor/gate_group.h"
+#include "docker/decode.h"
+
+#include <string.h>
+
+/* Drains for 5 s and is gone after 20. */
+#define INI                                                                    \
+	"[proxy]\ndriver = swarm\npublish_mode = host\n[control]\n"            \
+	"listen = 0.0.0.0:9000\nurl = https://control:9000\n"                  \
+	"token_file = /t\nagent_secrets = agent-token-%d\n"
+#define SECRET(name)                                                           \
+	"{\"ID\":\"id-" name "\",\"Version\":{\"Index\":1},\"Spec\":{"         \
+	"\"Name\":\"" name "\",\"Labels\":{}}}"
+#define OLD_STAYS                                                              \
+	"{\"Status\":{\"State\":\"running\"},\"DesiredState\":\"shutdown\"}"
+#define NEW_WAITS                                                              \
+	"{\"Status\":{\"State\":\"pending\"},\"DesiredState\":\"ready\"}"
+
+static const char secrets[] = "{\"version\":1,\"secrets\":[" SECRET(
+    "agent-token-1") "," SECRET("agent-token-2") "]}";
+
+struct scene {
+	struct gate_group *group;
+	struct cluster_config *config;
+	struct model *model;
+	struct gate_view view;
+};
+
+static struct cluster_config *
+config(int token)
+{
+	struct config_errors errors = { 0 };
+	char *text = xasprintf(INI, token);
+	struct cluster_config *c =
+	    cluster_config_parse("blue.ini", text, strlen(text), &errors);
+
+	if (c == NULL)
+		fail_msg("%s", errors.lines.at[0]);
+	config_errors_fini(&errors);
+	free(text);
+	return c;
+}
+
+static void
+begin(struct scene *s)
+{
+	struct error e;
+
+	s->config = config(1);
+	s->model = docker_decode_snapshot(secrets, strlen(secrets), &e);
+	assert_non_null(s->model);
+	s->group = gate_group_new("blue");
+	s->group->config = s->config;
+	s->group->need_known = true;
+	s->view = (struct gate_view){ .model = s->model,
+		.owner = "me",
+		.may_create = true,
+		.now_ms = 1000000 };
+}
+
+static void
+end(struct scene *s)
+{
+	gate_group_free(s->group);
+	cluster_config_free(s->config);
+	model_free(s->model);
+}
+
+/* A look at the service with that spec, and the tasks. */
+static void
+see(struct scene *s, const char *spec, const char *update, const char *task)
+{
+	char *json = xasprintf("{\"ID\":\"x\",\"Version\":{\"Index\":1},"
+			       "\"UpdateStatus\":{\"State\":\"%s\"},"
+			       "\"Spec\":%s}",
+	    update, spec);
+	struct gate_seen *seen = gate_look_service(json, strlen(json));
+
+	assert_non_null(seen);
+	if (task != NULL) {
+		gate_look_task(seen, NEW_WAITS, strlen(NEW_WAITS));
+		gate_look_task(seen, task, strlen(task));
+	}
+	gate_group_see(s->group, seen);
+	free(json);
+}
+
+/* What is done 'later_ms' later; the spec that is written, or NULL. */
+static char *
+step(struct scene *s, uint64_t later_ms)
+{
+	struct gate_step did;
+	char *spec;
+
+	s->view.now_ms += later_ms;
+	gate_group_step(s->group, &s->view, &did);
+	spec = did.action == GATE_NOTHING ? NULL : xstrdup(did.spec);
+	if (spec != NULL)
+		gate_group_wrote(s->group, NULL, s->view.now_ms);
+	gate_step_fini(&did);
+	return spec;
+}
+
+/* The service as it is made, after which the INI names another token. */
+static char *
+made_then_changed(struct scene *s)
+{
+	char *spec;
+
+	gate_group_see(s->group, NULL);
+	spec = step(s, 0);
+	assert_non_null(spec);
+	see(s, spec, "", NULL);
+	assert_null(step(s, 5000));
+	cluster_config_free(s->config);
+	s->group->config = s->config = config(2);
+	return spec;
+}
+
+static void
+a_credential_that_was_replaced_goes_in_the_same_roll(void **state)
+{
+	struct scene s;
+	char *old, *spec;
+
+	(void)state;
+	begin(&s);
+	old = made_then_changed(&s);
+	assert_null(step(&s, 0));
+	spec = step(&s, 5000);
+	assert_non_null(spec);
+	assert_non_null(strstr(spec, "agent-token-2"));
+	assert_null(strstr(spec, "agent-token-1"));
+	free(spec);
+	free(old);
+	end(&s);
+}
+
+static void
+a_roll_that_waits_for_a_port_being_drained_is_not_stuck(void **state)
+{
+	struct scene s;
+	char *old, *spec;
+
+	(void)state;
+	begin(&s);
+	old = made_then_changed(&s);
+	see(&s, old, "updating", OLD_STAYS);
+	assert_null(step(&s, 0));
+	assert_null(step(&s, 19000));
+	/* An engine that is gone stops nothing: the wait has an end. */
+	assert_null(step(&s, 6000));
+	spec = step(&s, 5000);
+	assert_non_null(spec);
+	free(spec);
+	free(old);
+	end(&s);
+}
+
+static void
+a_roll_whose_task_finds_no_place_gives_way_to_a_change(void **state)
+{
+	struct scene s;
+	char *old, *spec;
+
+	(void)state;
+	begin(&s);
+	old = made_then_changed(&s);
+	see(&s, old, "updating", NEW_WAITS);
+	assert_null(step(&s, 0));
+	assert_null(step(&s, 4000));
+	assert_null(step(&s, 1000)); /* the change is gathered from here on */
+	spec = step(&s, 5000);
+	assert_non_null(spec);
+	free(spec);
+	free(old);
+	end(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_credential_that_was_replaced_goes_in_the_same_roll),
+		cmocka_unit_test(
+		    a_roll_that_waits_for_a_port_being_drained_is_not_stuck),
+		cmocka_unit_test(
+		    a_roll_whose_task_finds_no_place_gives_way_to_a_change),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
