@@ -247,7 +247,9 @@ put(struct reader_clusters *c, const struct service *s, uint64_t commit_us)
 	(void)map_set(&c->places, s->id, x);
 	(void)map_set(&x->share.services, s->id, x);
 	share_add(&x->share, s);
-	share_put_service(&x->message, s);
+	/* Before the first whole list nobody listens: a snapshot tells all. */
+	if (x->publisher != NULL)
+		share_put_service(&x->message, s);
 }
 
 /* ------------------------------------------------------------ odd objects */
