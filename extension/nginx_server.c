@@ -19,8 +19,8 @@ nginx_server_socket(
 	emit_socket(m, x->o->dir, name);
 }
 
-static void
-write_listen(struct emit *m, const struct nginx_context *x)
+void
+nginx_server_listen(struct emit *m, const struct nginx_context *x)
 {
 	if (x->o->live) {
 		emit_line(m, "include agent/listen_http.conf");
@@ -87,7 +87,7 @@ write_server(struct emit *m, const struct nginx_context *x,
 
 	emit_block(m, "server");
 	if (side != SIDE_TLS)
-		write_listen(m, x);
+		nginx_server_listen(m, x);
 	if (front)
 		emit_line(m, "include sites/https_front.inc");
 	else if (side != SIDE_PLAIN)

@@ -14,6 +14,8 @@ void
 nginx_server_https(struct emit *m, const struct nginx_context *x, bool front);
 /* The server of /nginx_status. */
 void nginx_server_status(struct emit *m, const struct nginx_context *x);
+/* The listener of plain HTTP, which is not the default here. */
+void nginx_server_listen(struct emit *m, const struct nginx_context *x);
 /* "unix:DIR/NAME" */
 void nginx_server_socket(
     struct emit *m, const struct nginx_context *x, const char *name);

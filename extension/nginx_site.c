@@ -410,5 +410,6 @@ nginx_sites_free(struct nginx_sites *s)
 		free(s->list.at[i]);
 	}
 	vec_fini(&s->list);
+	vec_fini(&s->held);
 	free(s);
 }

@@ -37,6 +37,7 @@ struct nginx_site {
 struct nginx_sites {
 	VEC(struct nginx_site *) list; /* by first host */
 	struct nginx_site *fallback;   /* "*", or NULL; in the list too */
+	VEC(const char *) held;	       /* nginx_held.h; of a whole only */
 	size_t n_hosts;
 	size_t http_servers; /* addresses in all upstreams */
 	size_t stream_servers;

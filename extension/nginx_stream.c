@@ -116,6 +116,14 @@ write_map(struct emit *m, const struct nginx_context *x)
 				emit_end(m);
 			}
 	}
+	for (i = 0; i < all->held.len; i++) {
+		if (!is_covered(all, all->held.at[i]))
+			continue;
+		emit_begin(m, "");
+		write_name(m, all->held.at[i]);
+		emit_text(m, " tls");
+		emit_end(m);
+	}
 	emit_line(m, "include sites/*.sni");
 	emit_close(m);
 	if (x->front_tls) {

@@ -202,25 +202,31 @@ check_host(const struct reading *r, const struct read_server *s,
 }
 
 static int
-check_server(const struct reading *r, const struct map *hosts,
+check_server(const struct reading *r, const struct expected *x,
     const struct read_server *s, struct error *e)
 {
+	const struct map *hosts = &x->hosts;
+	struct host_routes nobody = { 0 };
 	size_t i;
 
 	if (s->fallback) {
-		struct host_routes none = { 0 }, *any = map_get(hosts, "*");
+		struct host_routes *any = map_get(hosts, "*");
 
 		if (s->names.len > 0)
 			return error_set(e, EPROTO, "default with a name");
 		if (any != NULL)
 			any->servers++;
-		return check_host(r, s, any != NULL ? any : &none, e);
+		return check_host(r, s, any != NULL ? any : &nobody, e);
 	}
 	if (s->own != (s->names.len == 0))
 		return error_set(e, EPROTO, "server without a name");
 	for (i = 0; i < s->names.len; i++) {
 		struct host_routes *h = map_get(hosts, s->names.at[i]);
 
+		/* Nobody's, held for one who had it: answers 503. */
+		if (h == NULL &&
+		    holds_held(x->routing->holds, s->names.at[i]) != NULL)
+			h = &nobody;
 		if (h == NULL || strcmp(s->names.at[i], "*") == 0)
 			return error_set(
 			    e, EPROTO, "nobody's name %.60s", s->names.at[i]);
@@ -250,6 +256,7 @@ check_names(const struct reading *r, const struct expected *x, struct error *e)
 		if (strcmp(m->value, "tls") == 0) {
 			any = routing_host(x->routing, m->key);
 			if (m->key[0] != '\0' &&
+			    holds_held(x->routing->holds, m->key) == NULL &&
 			    (any == NULL || any->tls != TLS_TERMINATE))
 				return error_set(e, EPROTO, "TLS of nobody");
 			continue;
@@ -271,7 +278,7 @@ compare(const struct reading *r, struct expected *x, struct error *e)
 	size_t i;
 
 	for (i = 0; i < r->servers.len; i++)
-		if (check_server(r, &x->hosts, r->servers.at[i], e) != 0)
+		if (check_server(r, x, r->servers.at[i], e) != 0)
 			return -1;
 	for (i = 0; (m = map_next(&x->hosts, &i)) != NULL;) {
 		const struct host_routes *h = m->value;

@@ -7,6 +7,7 @@
  */
 #include "render.h"
 
+#include "nginx_held.h"
 #include "readback.h"
 #include "render_write.h"
 #include "router.h"
@@ -254,6 +255,7 @@ sum_up(struct work *w)
 	w->whole = k->passthrough > 0 ? nginx_sites_new(w->routing)
 				      : xcalloc(1, sizeof(*w->whole));
 	w->whole->n_hosts = k->n_hosts;
+	nginx_held_find(w->routing, w->whole);
 	w->whole->http_servers = k->http_servers;
 	w->whole->stream_servers = k->stream_servers;
 	w->whole->terminate = k->terminate > 0;

@@ -2,6 +2,7 @@
 #include "render_write.h"
 
 #include "nginx_conf.h"
+#include "nginx_held.h"
 #include "nginx_server.h"
 #include "nginx_stream.h"
 
@@ -112,6 +113,11 @@ render_common(struct file_list *l, const struct nginx_context *x)
 	emit_init(&m);
 	nginx_server_default(&m, x);
 	add_file(l, xstrdup("sites/default.conf"), &m);
+	if (x->sites->held.len > 0) {
+		emit_init(&m);
+		nginx_held_servers(&m, x);
+		add_file(l, xstrdup("sites/held.conf"), &m);
+	}
 	if (x->tls) {
 		emit_init(&m);
 		nginx_server_https(&m, x, false);

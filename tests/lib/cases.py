@@ -277,6 +277,10 @@ class Snapshot:
     def add_task(self, name, service, ident, number, task, networks, port):
         state = service.get("states", {}).get(str(task), "running/running")
         seen, wanted = state.split("/")
+        addresses = service.get("addresses", {}).get(str(task))
+        if addresses and {"Subnet": "::1/128"} not in \
+                networks[0]["IPAM"]["Config"]:
+            networks[0]["IPAM"]["Config"].append({"Subnet": "::1/128"})
         self.tasks.append({
             "ID": "task%02d%02d%s" % (number, task, "x" * 17),
             "Version": {"Index": 20 + task}, "ServiceID": ident,
@@ -284,7 +288,8 @@ class Snapshot:
             "Status": {"State": seen}, "DesiredState": wanted,
             "NetworksAttachments": [
                 {"Network": {"ID": n["Id"], "Spec": {"Name": n["Name"]}},
-                 "Addresses": [self.address(n, number, task) + "/16"]}
+                 "Addresses": addresses or [
+                     self.address(n, number, task) + "/16"]}
                 for n in networks],
         })
         if port is None:
@@ -296,6 +301,11 @@ class Snapshot:
                 "Protocol": "tcp", "PublishMode": "host",
                 "TargetPort": port, "PublishedPort": number}]}
             self.answer(service, name, str(task), NODE, number)
+        if addresses:
+            for address in addresses:
+                self.answer(service, name, str(task),
+                            address.partition("/")[0], port)
+            return
         for network in networks:
             self.answer(service, name, str(task),
                         self.address(network, number, task), port)

@@ -94,6 +94,33 @@ def a_service_of_the_name_gets_it_back_and_keeps_it():
 
 
 @tap.test
+def nobody_else_answers_for_a_held_host():
+    """Neither the default backend nor a wildcard."""
+    fake.create_service("catch", networks=["back"],
+                        labels={"com.docker.lb.default_backend": "true",
+                                "com.docker.lb.port": "8080"})
+    create("wild", "*.wild.example", "back")
+    create("gone", "gone.example")
+    create("tame", "a.wild.example")
+    for host in ("gone.example", "a.wild.example", "b.wild.example",
+                 "never.example"):
+        system.wait_served("blue", host)
+    fake.remove_service("gone")
+    fake.remove_service("tame")
+    system.wait_served("blue", "gone.example", want=503)
+    system.wait_served("blue", "a.wild.example", want=503)
+    tap.equal(system.get("blue", "b.wild.example").status, 200)
+    tap.equal(system.get("blue", "never.example").status, 200)
+    create("gone", "gone.example")
+    create("tame", "a.wild.example")
+    system.wait_served("blue", "gone.example")
+    system.wait_served("blue", "a.wild.example")
+    for name in ("catch", "wild", "gone", "tame"):
+        fake.remove_service(name)
+    system.wait_served("blue", "never.example", want=503)
+
+
+@tap.test
 def what_goes_while_nothing_runs_is_missed_at_the_next_start():
     create("shop", "shop.example")
     system.wait_served("blue", "shop.example")
@@ -123,7 +150,9 @@ fake.start()
 tap.cleanup(fake.stop)
 for network in ("front", "back"):
     fake.create_network(network)
-system.cluster("blue", text="[cluster]\nclaim_hold = 30m\n")
+system.cluster("blue", text="[cluster]\nclaim_hold = 30m\n"
+               "hosts_allow = *.example, *.wild.example, "
+               "a.wild.example\n")
 tap.cleanup(system.stop)
 system.start()
 tap.main()

@@ -278,6 +278,44 @@ raw_options_stand_in_files_of_their_own(void **state)
 	routes_fini(&f);
 }
 
+static void
+a_held_host_is_nobody_s_under_another_s_wildcard(void **state)
+{
+	struct hold held = { .state = HOLD_HELD, .name = (char *)"web" };
+	struct hold owned = { .state = HOLD_OWNED, .name = (char *)"web" };
+	struct holds holds = { 0 };
+	struct fixture f = fixture("");
+	struct accepted *p = routes_service(&f, "p"), *w;
+	struct rendered *r;
+
+	(void)state;
+	p->labels.ssl_passthrough = true;
+	routes_pool(
+	    routes_add(&f, p, "*.p.example", "/", TLS_PASSTHROUGH), p, 1, 1, 1);
+	w = routes_service(&f, "w");
+	routes_pool(
+	    routes_add(&f, w, "*.w.example", "/", TLS_NONE), w, 2, 1, 1);
+	(void)map_set(&holds.hosts, "a.p.example", &held);
+	(void)map_set(&holds.hosts, "a.b.w.example", &held);
+	(void)map_set(&holds.hosts, "b.w.example", &owned);
+	(void)map_set(&holds.hosts, "far.example", &held);
+	f.routing.holds = &holds;
+	r = must_render(&f, &offline);
+	assert_has(r, "sites/held.conf",
+	    "\tserver_name a.b.w.example a.p.example;\n\tlocation / {\n"
+	    "\t\treturn 503");
+	assert_has(r, "sites/held.conf",
+	    "\tinclude sites/https.inc;\n\tssl_reject_handshake on;\n");
+	assert_has(r, "nginx.conf", "\t\ta.p.example tls;\n");
+	rendered_free(r);
+	f.routing.holds = NULL;
+	r = must_render(&f, &offline);
+	assert_null(rendered_file(r, "sites/held.conf"));
+	rendered_free(r);
+	map_fini(&holds.hosts);
+	routes_fini(&f);
+}
+
 int
 main(void)
 {
@@ -292,6 +330,8 @@ main(void)
 		cmocka_unit_test(a_value_that_got_past_the_grammar_is_refused),
 		cmocka_unit_test(an_address_that_is_none_is_refused),
 		cmocka_unit_test(raw_options_stand_in_files_of_their_own),
+		cmocka_unit_test(
+		    a_held_host_is_nobody_s_under_another_s_wildcard),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
