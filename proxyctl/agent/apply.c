@@ -78,7 +78,7 @@ finish(struct apply *a, enum apply_outcome outcome, const char *words)
 	str_clear(&a->words);
 	str_addn(&a->words, words, strnlen(words, WORDS_MAX));
 	if (a->scratch != NULL)
-		folder_discard(a->scratch);
+		folder_discard(a->setup.folder, a->scratch);
 	a->step = STEP_TOLD;
 	after(a, 0);
 }

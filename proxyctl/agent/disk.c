@@ -31,7 +31,7 @@ builtin(struct folder *f, const struct agent_options *o, struct error *e)
 {
 	struct manifest *m = manifest_builtin(o->cluster, engine_nginx_builtin);
 
-	if (folder_put_blob(f, &m->files.at[0], engine_nginx_builtin,
+	if (folder_put_blob(f, m->files.at[0], engine_nginx_builtin,
 		strlen(engine_nginx_builtin), true, e) == 0 &&
 	    enforce(f, o, m, e) == 0)
 		return m;
@@ -71,7 +71,7 @@ refit(struct folder *f, const struct agent_options *o, const struct manifest *m)
 	size_t i;
 
 	for (i = 0; i < m->files.len; i++) {
-		if (!folder_has_blob(f, &m->files.at[i]))
+		if (!folder_has_blob(f, m->files.at[i]))
 			return; /* the next configuration brings them */
 	}
 	fragments = engine_nginx_fragments(o, m, folder_uses_status(f, m));

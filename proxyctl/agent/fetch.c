@@ -29,7 +29,7 @@ struct fetch {
 	uv_idle_t idle; /* tells the end of a fetch that needed nothing */
 	/* The blobs of one manifest. */
 	struct folder *folder;
-	const struct manifest *manifest; /* borrowed; NULL: none under way */
+	struct manifest *manifest; /* borrowed; NULL: none under way */
 	size_t next;
 	unsigned running;
 	bool sync;
@@ -45,7 +45,7 @@ struct fetch {
 
 struct blob_request {
 	struct fetch *fetch;
-	const struct manifest_file *file;
+	struct manifest_file *file; /* of the manifest */
 };
 
 struct report_request {
@@ -259,7 +259,7 @@ on_blob_done(void *arg, const struct http_response *r)
 {
 	struct blob_request *b = arg;
 	struct fetch *f = b->fetch;
-	const struct manifest_file *file = b->file;
+	struct manifest_file *file = b->file;
 	struct error e;
 	bool failed;
 
@@ -280,7 +280,7 @@ on_blob_done(void *arg, const struct http_response *r)
 }
 
 static void
-start_blob(struct fetch *f, const struct manifest_file *file)
+start_blob(struct fetch *f, struct manifest_file *file)
 {
 	struct blob_request *b = xcalloc(1, sizeof(*b));
 	STR_AUTO(target, 256);
@@ -305,7 +305,7 @@ start_blobs(struct fetch *f)
 {
 	while (!f->failed && f->running < AT_ONCE &&
 	    f->next < manifest_blobs(f->manifest)) {
-		const struct manifest_file *file =
+		struct manifest_file *file =
 		    manifest_blob(f->manifest, f->next++);
 
 		if (!folder_has_blob(f->folder, file))
@@ -324,8 +324,8 @@ on_idle(uv_idle_t *idle)
 }
 
 void
-fetch_blobs_start(struct fetch *f, struct folder *folder,
-    const struct manifest *m, fetch_blobs_fn *done, void *arg)
+fetch_blobs_start(struct fetch *f, struct folder *folder, struct manifest *m,
+    fetch_blobs_fn *done, void *arg)
 {
 	size_t i, missing = 0;
 

@@ -54,7 +54,7 @@ void fetch_send_pin(struct fetch *f, const char *json, size_t len,
 void fetch_poll_cancel(struct fetch *f);
 /* Gets what 'folder' lacks of 'm', several at a time. */
 void fetch_blobs_start(struct fetch *f, struct folder *folder,
-    const struct manifest *m, fetch_blobs_fn *done, void *arg);
+    struct manifest *m, fetch_blobs_fn *done, void *arg);
 /* Of an attempt, or of a check. */
 void fetch_report(struct fetch *f, bool check, const char *json, size_t len,
     fetch_report_fn *done, void *arg);

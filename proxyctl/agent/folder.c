@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/parse.h"
+#include "folder_old.h"
 #include "secrets.h"
 
 static const char *const folders[] = { "blobs", "gen", "tmp", "temp" };
@@ -72,6 +73,9 @@ void
 folder_fini(struct folder *f)
 {
 	map_fini(&f->known);
+	generations_fini(&f->kept);
+	generation_fini(&f->making);
+	generation_fini(&f->spare);
 }
 
 uint64_t
@@ -120,9 +124,9 @@ folder_load(const struct folder *f, uint64_t number, struct error *e)
 		return NULL;
 	for (i = 0; i < m->files.len; i++) {
 		char *name _cleanup_free_ = xasprintf("%s/gen/%" PRIu64 "/%s",
-		    f->dir, number, m->files.at[i].path);
+		    f->dir, number, m->files.at[i]->path);
 
-		if (verify(name, &m->files.at[i], e) != 0) {
+		if (verify(name, m->files.at[i], e) != 0) {
 			manifest_free(m);
 			return NULL;
 		}
@@ -157,16 +161,19 @@ blob_path(const struct folder *f, const char *sha256)
 }
 
 bool
-folder_has_blob(struct folder *f, const struct manifest_file *file)
+folder_has_blob(struct folder *f, struct manifest_file *file)
 {
 	char *path _cleanup_free_ = NULL;
 
-	if (map_get(&f->known, file->sha256) != NULL)
+	if (file->here)
 		return true;
-	path = blob_path(f, file->sha256);
-	if (verify(path, file, NULL) != 0)
-		return false;
-	(void)map_set(&f->known, file->sha256, f);
+	if (map_get(&f->known, file->sha256) == NULL) {
+		path = blob_path(f, file->sha256);
+		if (verify(path, file, NULL) != 0)
+			return false;
+		(void)map_set(&f->known, file->sha256, f);
+	}
+	file->here = true;
 	return true;
 }
 
@@ -201,8 +208,8 @@ failed:
 }
 
 int
-folder_put_blob(struct folder *f, const struct manifest_file *file,
-    const void *bytes, size_t len, bool sync, struct error *e)
+folder_put_blob(struct folder *f, struct manifest_file *file, const void *bytes,
+    size_t len, bool sync, struct error *e)
 {
 	char *path _cleanup_free_ = blob_path(f, file->sha256);
 	char *tmp _cleanup_free_ = xasprintf("%s/tmp/%s", f->dir, file->sha256);
@@ -226,6 +233,7 @@ folder_put_blob(struct folder *f, const struct manifest_file *file,
 		return error_errno(e, saved, "%s", path);
 	}
 	(void)map_set(&f->known, file->sha256, f);
+	file->here = true;
 	return 0;
 }
 
@@ -239,9 +247,9 @@ folder_uses_status(const struct folder *f, const struct manifest *m)
 		char *path _cleanup_free_ = NULL;
 		STR_AUTO(text, MANIFEST_MAX_FILE_SIZE);
 
-		if (strchr(m->files.at[i].path, '/') != NULL)
+		if (strchr(m->files.at[i]->path, '/') != NULL)
 			continue;
-		path = blob_path(f, m->files.at[i].sha256);
+		path = blob_path(f, m->files.at[i]->sha256);
 		if (fs_read(path, &text, NULL) == 0 &&
 		    memmem(text.p, text.len, name, strlen(name)) != NULL)
 			return true;
@@ -249,57 +257,34 @@ folder_uses_status(const struct folder *f, const struct manifest *m)
 	return false;
 }
 
-/* Makes the folders above SCRATCH/path. */
 static int
-make_parents(const char *scratch, const char *path, struct error *e)
+turn(struct folder *f, const struct manifest *m, const char *scratch,
+    struct error *e)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder _cleanup_free_ = NULL;
+	char *blobs _cleanup_free_ = xasprintf("%s/blobs", f->dir);
+	struct manifest_file *missing;
 
-	if (slash == NULL)
+	if (generation_turn(&f->making, m, blobs, scratch, &missing, e) == 0)
 		return 0;
-	folder = xasprintf("%s/%.*s", scratch, (int)(slash - path), path);
-	return fs_mkdirs(folder, 0755, e);
-}
-
-static int
-link_files(const struct folder *f, const struct manifest *m,
-    const char *scratch, struct error *e)
-{
-	const char *made = "";
-	size_t i;
-
-	for (i = 0; i < m->files.len; i++) {
-		const struct manifest_file *file = &m->files.at[i];
-		const char *slash = strrchr(file->path, '/');
-		char *from _cleanup_free_ = blob_path(f, file->sha256);
-		char *to _cleanup_free_ =
-		    xasprintf("%s/%s", scratch, file->path);
-
-		/* Sorted by path: mostly the folder of the one before. */
-		if (slash != NULL &&
-		    strncmp(made, file->path,
-			(size_t)(slash - file->path) + 1) != 0) {
-			if (make_parents(scratch, file->path, e) != 0)
-				return -1;
-			made = file->path;
-		}
-		if (link(from, to) != 0)
-			return error_errno(e, errno, "%s", to);
+	if (missing != NULL) {
+		/* Somebody removed it: it is fetched again. */
+		missing->here = false;
+		(void)map_remove(&f->known, missing->sha256);
 	}
-	return 0;
+	return -1;
 }
 
 static int
-fill(const struct folder *f, const struct manifest *m,
+fill(struct folder *f, const struct manifest *m,
     const struct fragments *fragments, const char *scratch, struct error *e)
 {
-	static const char *const own[] = { "agent", "temp" };
+	static const char *const made[] = { "agent", "temp" };
 	char *manifest _cleanup_free_ = xasprintf("%s/manifest.json", scratch);
 	size_t i;
 
-	for (i = 0; i < countof(own); i++) {
-		char *path _cleanup_free_ = xasprintf("%s/%s", scratch, own[i]);
+	for (i = 0; i < countof(made); i++) {
+		char *path _cleanup_free_ =
+		    xasprintf("%s/%s", scratch, made[i]);
 
 		if (fs_mkdirs(path, 0755, e) != 0)
 			return -1;
@@ -310,7 +295,7 @@ fill(const struct folder *f, const struct manifest *m,
 		if (fs_mkdirs(path, 0711, e) != 0)
 			return -1;
 	}
-	if (link_files(f, m, scratch, e) != 0)
+	if (turn(f, m, scratch, e) != 0)
 		return -1;
 	for (i = 0; i < fragments->list.len; i++) {
 		const struct fragment *a = &fragments->list.at[i];
@@ -325,13 +310,19 @@ fill(const struct folder *f, const struct manifest *m,
 	return write_new(manifest, m->text, m->len, 0644, false, e);
 }
 
-void
-folder_discard(const char *scratch)
+static int
+build_once(struct folder *f, const struct manifest *m,
+    const struct fragments *fragments, const char *scratch, struct error *e)
 {
-	struct error e;
-
-	if (fs_remove_tree(scratch, &e) != 0)
-		log_debug("disk: %s", e.msg);
+	if (fs_mkdirs(scratch, 0755, e) == 0 &&
+	    fill(f, m, fragments, scratch, e) == 0) {
+		generation_set_files(&f->making, m);
+		return 0;
+	}
+	generation_fini(&f->making);
+	folder_old_remove_tree(scratch);
+	f->stray = true;
+	return -1;
 }
 
 char *
@@ -340,11 +331,14 @@ folder_build(struct folder *f, const struct manifest *m,
 {
 	char *scratch = xasprintf("%s/tmp/%" PRIu64, f->dir, f->last + 1);
 
-	if (fs_remove_tree(scratch, e) == 0 &&
-	    fs_mkdirs(scratch, 0755, e) == 0 &&
-	    fill(f, m, fragments, scratch, e) == 0)
-		return scratch;
-	folder_discard(scratch);
+	generation_fini(&f->making);
+	if (fs_remove_tree(scratch, e) == 0) {
+		if (folder_old_use_spare(f, scratch) &&
+		    build_once(f, m, fragments, scratch, e) == 0)
+			return scratch;
+		if (build_once(f, m, fragments, scratch, e) == 0)
+			return scratch;
+	}
 	free(scratch);
 	return NULL;
 }
@@ -353,24 +347,18 @@ int
 folder_commit(
     struct folder *f, const char *scratch, uint64_t *ret, struct error *e)
 {
-	static const char *const left[] = { "temp", ENGINE_PID_FILE,
-		ENGINE_INTERNAL_SOCKET, "tls.sock", "pass.sock", "front.sock" };
 	char *path _cleanup_free_ =
 	    xasprintf("%s/gen/%" PRIu64, f->dir, f->last + 1);
-	size_t i;
 
-	for (i = 0; i < countof(left); i++) {
-		char *name _cleanup_free_ =
-		    xasprintf("%s/%s", scratch, left[i]);
-
-		if (fs_remove_tree(name, e) != 0)
-			return -1;
-	}
-	if (fs_remove_tree(path, e) != 0)
+	if (folder_old_remove_left(scratch, e) != 0 ||
+	    fs_remove_tree(path, e) != 0)
 		return -1;
 	if (rename(scratch, path) != 0)
 		return error_errno(e, errno, "%s", path);
 	*ret = ++f->last;
+	f->making.number = *ret;
+	f->making.stamp = generation_stamp(&f->making, path);
+	generations_add(&f->kept, &f->making);
 	return 0;
 }
 
@@ -415,7 +403,7 @@ folder_switch(struct folder *f, uint64_t number, const struct manifest *m,
 	    (m->copies.len > 0 && point_into_current(f, "secrets", 7, e) != 0))
 		return -1;
 	for (i = 0; i < m->files.len; i++) {
-		const char *path = m->files.at[i].path;
+		const char *path = m->files.at[i]->path;
 		size_t len = strcspn(path, "/");
 
 		if (strncmp(path, last, len) == 0 &&
@@ -426,77 +414,4 @@ folder_switch(struct folder *f, uint64_t number, const struct manifest *m,
 			return -1;
 	}
 	return point(f, "current", target, e);
-}
-
-void
-folder_remove(struct folder *f, uint64_t number)
-{
-	char *path _cleanup_free_ =
-	    xasprintf("%s/gen/%" PRIu64, f->dir, number);
-
-	folder_discard(path);
-}
-
-/* Adds the hashes of a generation's files to 'ret'. */
-static void
-collect(const struct folder *f, uint64_t number, struct map *ret)
-{
-	char *path _cleanup_free_ =
-	    xasprintf("%s/gen/%" PRIu64 "/manifest.json", f->dir, number);
-	STR_AUTO(text, MANIFEST_MAX_SIZE);
-	struct manifest *m;
-	size_t i;
-
-	if (fs_read(path, &text, NULL) != 0)
-		return;
-	m = manifest_decode(text.p, text.len, NULL);
-	if (m == NULL)
-		return;
-	for (i = 0; i < manifest_blobs(m); i++)
-		(void)map_set(ret, manifest_blob(m, i)->sha256, ret);
-	manifest_free(m);
-}
-
-static int
-clean_blobs(struct folder *f, const struct map *needed, struct error *e)
-{
-	char *path _cleanup_free_ = xasprintf("%s/blobs", f->dir);
-	const struct dirent *entry;
-	DIR *dir = opendir(path);
-
-	if (dir == NULL)
-		return error_errno(e, errno, "%s", path);
-	while ((entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.' ||
-		    map_get(needed, entry->d_name) != NULL)
-			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-			(void)map_remove(&f->known, entry->d_name);
-	}
-	(void)closedir(dir);
-	return 0;
-}
-
-int
-folder_clean(struct folder *f, struct error *e)
-{
-	uint64_t current = folder_current(f), n = UINT64_MAX;
-	struct map needed = { 0 };
-	int kept = 0, rc = 0;
-
-	while (rc == 0 && (n = folder_previous(f, n)) != 0) {
-		if (kept < FOLDER_KEEP || n == current) {
-			collect(f, n, &needed);
-			kept++;
-		} else {
-			char *path _cleanup_free_ =
-			    xasprintf("%s/gen/%" PRIu64, f->dir, n);
-
-			rc = fs_remove_tree(path, e);
-		}
-	}
-	if (rc == 0)
-		rc = clean_blobs(f, &needed, e);
-	map_fini(&needed);
-	return rc;
 }

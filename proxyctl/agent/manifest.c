@@ -71,6 +71,22 @@ listen_ok(const char *s)
 		"0123456789_=:. -") == len;
 }
 
+struct manifest_file *
+manifest_file_use(struct manifest_file *f)
+{
+	f->users++;
+	return f;
+}
+
+void
+manifest_file_drop(struct manifest_file *f)
+{
+	if (--f->users > 0)
+		return;
+	free(f->path);
+	free(f);
+}
+
 static int
 decode_file(struct manifest *m, json_t *o, struct error *e)
 {
@@ -94,7 +110,9 @@ decode_file(struct manifest *m, json_t *o, struct error *e)
 	if (size < 0 || size > MANIFEST_MAX_FILE_SIZE)
 		return error_set(e, EFBIG, "%s: %" PRId64 " bytes are too many",
 		    path, (int64_t)size);
-	f = vec_add(&m->files);
+	f = xcalloc(1, sizeof(*f));
+	vec_push(&m->files, f);
+	f->users = 1;
 	f->path = xstrdup(path);
 	memcpy(f->sha256, sha, sizeof(f->sha256));
 	f->size = (uint64_t)size;
@@ -104,9 +122,9 @@ decode_file(struct manifest *m, json_t *o, struct error *e)
 static int
 by_path(const void *a, const void *b)
 {
-	const struct manifest_file *x = a, *y = b;
+	const struct manifest_file *const *x = a, *const *y = b;
 
-	return strcmp(x->path, y->path);
+	return strcmp((*x)->path, (*y)->path);
 }
 
 static int
@@ -125,10 +143,10 @@ decode_files(struct manifest *m, const json_t *list, struct error *e)
 	vec_sort(&m->files, by_path);
 	for (i = 0; i < m->files.len; i++) {
 		if (i > 0 &&
-		    strcmp(m->files.at[i].path, m->files.at[i - 1].path) == 0)
+		    strcmp(m->files.at[i]->path, m->files.at[i - 1]->path) == 0)
 			return error_set(e, EPROTO, "%s is there twice",
-			    m->files.at[i].path);
-		if (strcmp(m->files.at[i].path, "nginx.conf") == 0)
+			    m->files.at[i]->path);
+		if (strcmp(m->files.at[i]->path, "nginx.conf") == 0)
 			conf = true;
 	}
 	if (!conf)
@@ -274,10 +292,10 @@ manifest_blobs(const struct manifest *m)
 	return m->files.len + (m->pin.document.path != NULL);
 }
 
-const struct manifest_file *
-manifest_blob(const struct manifest *m, size_t i)
+struct manifest_file *
+manifest_blob(struct manifest *m, size_t i)
 {
-	return i < m->files.len ? &m->files.at[i] : &m->pin.document;
+	return i < m->files.len ? m->files.at[i] : &m->pin.document;
 }
 
 static int
@@ -401,7 +419,7 @@ manifest_free(struct manifest *m)
 	if (m == NULL)
 		return;
 	for (i = 0; i < m->files.len; i++)
-		free(m->files.at[i].path);
+		manifest_file_drop(m->files.at[i]);
 	vec_fini(&m->files);
 	for (i = 0; i < m->secrets.len; i++)
 		secret_use_fini(&m->secrets.at[i].use);

@@ -21,10 +21,13 @@
 #define MANIFEST_MAX_PATH 255
 #define MANIFEST_EPOCH_SIZE 33
 
+/* Configurations and generations that have the same one share it. */
 struct manifest_file {
 	char *path;
 	char sha256[SHA256_HEX_SIZE];
 	uint64_t size;
+	unsigned users;
+	bool here; /* this process checked its blob (folder.h) */
 };
 
 /* Something that the files refer to as secrets/ID.pem, .key or .txt. */
@@ -59,7 +62,7 @@ struct manifest {
 	/* Generations of one epoch can be compared; "": not said. */
 	char epoch[MANIFEST_EPOCH_SIZE];
 	char config[SHA256_HEX_SIZE];
-	VEC(struct manifest_file) files;
+	VEC(struct manifest_file *) files; /* owned uses, by path */
 	VEC(struct manifest_secret) secrets;
 	VEC(struct manifest_copy) copies; /* by path; see secrets.h */
 	char *listen_http;	 /* options of the default listen; never NULL */
@@ -81,8 +84,11 @@ manifest_decode(const char *text, size_t len, struct error *e) _warn_unused_;
 struct manifest *manifest_builtin(const char *cluster, const char *conf);
 /* All that is to be fetched and kept: the files, then the document. */
 size_t manifest_blobs(const struct manifest *m);
-const struct manifest_file *manifest_blob(const struct manifest *m, size_t i);
+struct manifest_file *manifest_blob(struct manifest *m, size_t i);
 void manifest_free(struct manifest *m);
+/* One more user of 'f', and one less. */
+struct manifest_file *manifest_file_use(struct manifest_file *f);
+void manifest_file_drop(struct manifest_file *f);
 void manifest_drop_copies(struct manifest *m);
 void manifest_sort_copies(struct manifest *m);
 /* Relative, [A-Za-z0-9._-] between single slashes, no name of the agent's. */

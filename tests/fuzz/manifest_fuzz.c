@@ -24,14 +24,14 @@ check(const struct manifest *m)
 
 	must(m->files.len <= MANIFEST_MAX_FILES);
 	for (i = 0; i < m->files.len; i++) {
-		const char *path = m->files.at[i].path;
+		const char *path = m->files.at[i]->path;
 
 		must(path[0] != '/' && strstr(path, "..//") == NULL);
 		must(strncmp(path, "../", 3) != 0);
 		must(strstr(path, "/../") == NULL);
 		must(strncmp(path, "agent/", 6) != 0);
-		must(m->files.at[i].size <= MANIFEST_MAX_FILE_SIZE);
-		must(i == 0 || strcmp(m->files.at[i - 1].path, path) < 0);
+		must(m->files.at[i]->size <= MANIFEST_MAX_FILE_SIZE);
+		must(i == 0 || strcmp(m->files.at[i - 1]->path, path) < 0);
 	}
 	check_listen(m->listen_http);
 	check_listen(m->listen_https);

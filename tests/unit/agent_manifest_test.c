@@ -53,8 +53,8 @@ a_whole_manifest_is_taken(void **state)
 	assert_non_null(m);
 	assert_int_equal(m->generation, 7);
 	assert_int_equal(m->files.len, 2);
-	assert_string_equal(m->files.at[0].path, "a/b.conf");
-	assert_int_equal(m->files.at[0].size, 3);
+	assert_string_equal(m->files.at[0]->path, "a/b.conf");
+	assert_int_equal(m->files.at[0]->size, 3);
 	assert_string_equal(m->listen_http, "");
 	assert_string_equal(m->listen_https, "ssl http2 default_server");
 	assert_int_equal(m->drain_delay_ms, 9);
