@@ -15,6 +15,7 @@
 #define POLL_MS 25000
 #define POLLS_MAX 4096
 #define TOKEN_MAX 4096
+#define DELTA_MAX (64U * 1024 * 1024)
 #define REPORT_MAX (8U * 1024 * 1024)
 
 struct poll {
@@ -22,11 +23,12 @@ struct poll {
 	uint64_t since_ms;
 	char *proxy;	/* owned; NULL where it does not say */
 	bool can_check; /* knows manifests that are only to be checked */
+	char base[SHA256_HEX_SIZE]; /* whose files it has; "" : it says none */
 };
 
 struct control {
 	const struct cluster_config *config;
-	const struct state *state;
+	struct state *state;
 	struct proxies *proxies;
 	struct control_handlers handlers;
 	void *arg;
@@ -43,11 +45,18 @@ struct control {
 	void *closed_arg;
 };
 
+/* What differs from 'base' ("": nothing is known), or the whole. */
 static void
-answer_manifest(struct control *c, struct http_exchange *x)
+answer_manifest(struct control *c, struct http_exchange *x, const char *base)
 {
-	const struct str *m = state_manifest(c->state);
+	const struct str *m;
+	STR_AUTO(delta, DELTA_MAX);
 
+	if (base[0] != '\0' && state_delta(c->state, base, &delta)) {
+		http_answer(x, 200, NULL, delta.p, delta.len);
+		return;
+	}
+	m = state_manifest(c->state);
 	http_answer(x, 200, NULL, m->p, m->len);
 }
 
@@ -139,13 +148,15 @@ control_offer(struct control *c, const char *proxy)
 void
 control_repeat(struct control *c, const char *proxy)
 {
+	char base[SHA256_HEX_SIZE];
 	size_t i;
 
 	for (i = 0; i < c->polls.len; i++) {
 		const char *waits = c->polls.at[i].proxy;
 
 		if (waits != NULL && strcmp(waits, proxy) == 0) {
-			answer_manifest(c, take_poll(c, i));
+			memcpy(base, c->polls.at[i].base, sizeof(base));
+			answer_manifest(c, take_poll(c, i), base);
 			return;
 		}
 	}
@@ -186,7 +197,11 @@ get_config(struct control *c, struct http_exchange *x)
 	const char *proxy = http_query(x, "proxy");
 	const char *check = http_query(x, "check");
 	enum control_claim claim;
+	const char *base = http_query(x, "base");
 	struct poll *poll;
+
+	if (base == NULL || !sha256_is_hex(base))
+		base = "";
 
 	if (proxy != NULL)
 		proxies_seen(c->proxies, proxy, clock_mono_ms());
@@ -196,10 +211,10 @@ get_config(struct control *c, struct http_exchange *x)
 		http_answer(x, 200, NULL, want_pin, sizeof(want_pin) - 1);
 		return;
 	}
-	if (claim != CONTROL_HOLD && state_manifest(c->state)->len > 0 &&
+	if (claim != CONTROL_HOLD && state_config(c->state)[0] != '\0' &&
 	    (have == NULL || strcmp(have, state_config(c->state)) != 0 ||
 		claim == CONTROL_TELL || is_repeated(c, proxy))) {
-		answer_manifest(c, x);
+		answer_manifest(c, x, base);
 		return;
 	}
 	if (c->polls.len >= POLLS_MAX) {
@@ -210,6 +225,7 @@ get_config(struct control *c, struct http_exchange *x)
 	poll->x = x;
 	poll->since_ms = clock_mono_ms();
 	poll->proxy = proxy == NULL ? NULL : xstrdup(proxy);
+	memcpy(poll->base, base, strlen(base));
 	poll->can_check = check != NULL && strcmp(check, "1") == 0;
 	http_on_gone(x, forget_poll, c);
 	if (c->polls.len == 1)
@@ -309,11 +325,11 @@ on_request(
 void
 control_publish(struct control *c)
 {
-	struct http_exchange *x;
+	char base[SHA256_HEX_SIZE];
 
 	while (c != NULL && c->polls.len > 0) {
-		x = take_poll(c, 0);
-		answer_manifest(c, x);
+		memcpy(base, c->polls.at[0].base, sizeof(base));
+		answer_manifest(c, take_poll(c, 0), base);
 	}
 }
 
@@ -333,7 +349,7 @@ read_token(const char *path, struct str *token, struct error *e)
 
 struct control *
 control_new(uv_loop_t *loop, const struct cluster_config *config,
-    const char *run_dir, const struct state *state, struct proxies *proxies,
+    const char *run_dir, struct state *state, struct proxies *proxies,
     const struct control_handlers *h, void *arg, struct error *e)
 {
 	char *socket _cleanup_free_ =

@@ -40,7 +40,7 @@ struct control_handlers {
  * run_dir/control/NAME.sock where it says nothing.  Borrows all it is given.
  */
 struct control *control_new(uv_loop_t *loop, const struct cluster_config *c,
-    const char *run_dir, const struct state *state, struct proxies *proxies,
+    const char *run_dir, struct state *state, struct proxies *proxies,
     const struct control_handlers *h, void *arg, struct error *e) _warn_unused_;
 /* A new configuration: every poll that waits is answered. */
 void control_publish(struct control *c);

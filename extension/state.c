@@ -18,6 +18,7 @@
 #define MANIFEST_MAX (64U * 1024 * 1024)
 #define BLOB_MAX (64U * 1024 * 1024)
 #define FILES_MAX (512U * 1024 * 1024)
+#define PAST_MAX 8 /* configurations whose agents are told what differs */
 
 struct state {
 	char *folder;
@@ -30,7 +31,8 @@ struct state {
 	uint64_t generation;
 	char epoch[33]; /* whose generations can be compared */
 	struct state_change change;
-	struct str manifest;
+	VEC(struct rendered *) past; /* owned; oldest first */
+	struct str manifest;	     /* "": to be built when it is asked for */
 	struct pin pin;
 	const char *document; /* of the pin, borrowed; or NULL */
 	size_t document_len;
@@ -56,10 +58,65 @@ add_stamps(struct str *out, const struct state_change *c)
 }
 
 static void
-build(const struct state *s, const struct rendered *r, struct str *out)
+add_file(struct str *out, const struct rendered_file *f, bool *more)
+{
+	str_add(out, *more ? ",\n" : "\n");
+	str_addn(out, f->manifest_line, f->manifest_len);
+	*more = true;
+}
+
+/* What 'r' has that 'base' does not have, and which paths it lacks. */
+static void
+add_delta(
+    struct str *out, const struct rendered *base, const struct rendered *r)
+{
+	VEC(const char *) removed = { 0 };
+	bool more = false;
+	size_t i = 0, k = 0;
+	int c;
+
+	while (i < base->files.len || k < r->files.len) {
+		const struct rendered_file *x = NULL, *y = NULL;
+
+		if (i < base->files.len)
+			x = base->files.at[i];
+		if (k < r->files.len)
+			y = r->files.at[k];
+		c = y == NULL	? -1
+		    : x == NULL ? 1
+		    : x == y	? 0
+				: strcmp(x->path, y->path);
+		if (c < 0)
+			vec_push(&removed, x->path);
+		else if (c > 0 || (x != y && strcmp(x->sha256, y->sha256) != 0))
+			add_file(out, y, &more);
+		i += c <= 0;
+		k += c >= 0;
+	}
+	str_add(out, "],\n\"removed\":[");
+	for (i = 0; i < removed.len; i++) {
+		str_add(out, i == 0 ? "" : ",");
+		str_add_json(out, removed.at[i], strlen(removed.at[i]));
+	}
+	vec_fini(&removed);
+}
+
+static void
+add_files(struct str *out, const struct rendered *r)
+{
+	bool more = false;
+	size_t i;
+
+	for (i = 0; i < r->files.len; i++)
+		add_file(out, r->files.at[i], &more);
+}
+
+/* 'base', if it is not NULL: what differs from it. */
+static void
+build(const struct state *s, const struct rendered *base,
+    const struct rendered *r, struct str *out)
 {
 	const struct cluster_config *c = s->config;
-	size_t i;
 
 	str_clear(out);
 	str_add(out, "{\"version\":1");
@@ -76,13 +133,13 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 		str_add(out, ",\"pin\":");
 		pin_encode(&s->pin, out);
 	}
+	if (base != NULL)
+		str_add_member(out, "base", base->config);
 	str_add(out, ",\n\"files\":[");
-	for (i = 0; i < r->files.len; i++) {
-		const struct rendered_file *f = r->files.at[i];
-
-		str_add(out, i == 0 ? "\n" : ",\n");
-		str_addn(out, f->manifest_line, f->manifest_len);
-	}
+	if (base != NULL)
+		add_delta(out, base, r);
+	else
+		add_files(out, r);
 	str_add(out, "],\n\"listen\":{\"http\":");
 	str_add_json(out, r->listen_http, strlen(r->listen_http));
 	str_add_member(out, "https", r->listen_https);
@@ -100,10 +157,34 @@ build(const struct state *s, const struct rendered *r, struct str *out)
 	must(!out->overflow);
 }
 
-static void
-build_manifest(struct state *s)
+bool
+state_delta(const struct state *s, const char *base, struct str *out)
 {
-	build(s, s->now, &s->manifest);
+	const struct rendered *found = NULL;
+	size_t i;
+
+	if (s->now == NULL)
+		return false;
+	if (strcmp(base, s->now->config) == 0)
+		found = s->now;
+	for (i = 0; found == NULL && i < s->past.len; i++)
+		if (strcmp(base, s->past.at[i]->config) == 0)
+			found = s->past.at[i];
+	if (found == NULL)
+		return false;
+	build(s, found, s->now, out);
+	return true;
+}
+
+/* Agents that have it are told what differs. */
+static void
+remember(struct state *s, const struct rendered *r)
+{
+	if (s->past.len == PAST_MAX) {
+		rendered_free(s->past.at[0]);
+		vec_remove(&s->past, 0);
+	}
+	vec_push(&s->past, rendered_share(r));
 }
 
 /* ---- what the last run left ---- */
@@ -214,7 +295,7 @@ load(struct state *s)
 	state_blobs_are_stored(&s->blobs);
 	r->secrets = json_dumps(json_object_get(j, "secrets"), 0);
 	s->stored = true;
-	build_manifest(s);
+	str_clear(&s->manifest);
 }
 
 struct state *
@@ -234,6 +315,8 @@ state_new(const char *run_dir, const struct cluster_config *c)
 void
 state_free(struct state *s)
 {
+	size_t i;
+
 	if (s == NULL)
 		return;
 	if (s->good != s->now && s->good != s->before)
@@ -241,6 +324,9 @@ state_free(struct state *s)
 	rendered_free(s->now);
 	rendered_free(s->before);
 	rendered_free(s->offer);
+	for (i = 0; i < s->past.len; i++)
+		rendered_free(s->past.at[i]);
+	vec_fini(&s->past);
 	str_fini(&s->manifest);
 	str_fini(&s->offer_manifest);
 	state_blobs_fini(&s->blobs);
@@ -261,7 +347,7 @@ take_secrets(struct state *s, struct rendered *r)
 	free(s->now->secrets);
 	s->now->secrets = steal(&r->secrets);
 	s->stored = false;
-	build_manifest(s);
+	str_clear(&s->manifest);
 }
 
 bool
@@ -275,13 +361,15 @@ state_take(
 	}
 	if (s->before != s->good)
 		rendered_free(s->before);
+	if (s->now != NULL)
+		remember(s, s->now);
 	s->before = s->now;
 	s->now = r;
 	state_blobs_change(&s->blobs, s->before, s->now);
 	s->generation++;
 	s->change = *change;
 	s->stored = false;
-	build_manifest(s);
+	str_clear(&s->manifest);
 	return true;
 }
 
@@ -296,7 +384,7 @@ state_learn(struct state *s, const char *config, uint64_t n)
 	    (unsigned long long)s->generation, (unsigned long long)n);
 	s->generation = n;
 	s->stored = false;
-	build_manifest(s);
+	str_clear(&s->manifest);
 }
 
 void
@@ -317,7 +405,7 @@ state_offer(struct state *s, struct rendered *r)
 	s->offer = r;
 	str_clear(&s->offer_manifest);
 	if (r != NULL)
-		build(s, r, &s->offer_manifest);
+		build(s, NULL, r, &s->offer_manifest);
 }
 
 void
@@ -332,7 +420,7 @@ state_set_pin(
 	if (s->now == NULL || same)
 		return;
 	s->stored = false;
-	build_manifest(s);
+	str_clear(&s->manifest);
 }
 
 void
@@ -341,8 +429,7 @@ state_use(struct state *s, const struct cluster_config *c)
 	if (s->config == c)
 		return;
 	s->config = c;
-	if (s->now != NULL)
-		build_manifest(s);
+	str_clear(&s->manifest);
 }
 
 /* ---- on disk ---- */
@@ -352,6 +439,7 @@ state_store(struct state *s, struct error *e)
 {
 	char *folder _cleanup_free_ = xasprintf("%s/blobs", s->folder);
 	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
+	const struct str *m;
 
 	if (s->stored || s->now == NULL)
 		return 0;
@@ -359,7 +447,8 @@ state_store(struct state *s, struct error *e)
 		return -1;
 	if (state_blobs_store(&s->blobs, folder, e) != 0)
 		return -1;
-	if (fs_write(path, s->manifest.p, s->manifest.len, 0640, e) != 0)
+	m = state_manifest(s);
+	if (fs_write(path, m->p, m->len, 0640, e) != 0)
 		return -1;
 	s->stored = true;
 	state_blobs_sweep(&s->blobs, folder);
@@ -411,8 +500,10 @@ state_offered(const struct state *s)
 }
 
 const struct str *
-state_manifest(const struct state *s)
+state_manifest(struct state *s)
 {
+	if (s->manifest.len == 0 && s->now != NULL)
+		build(s, NULL, s->now, &s->manifest);
 	return &s->manifest;
 }
 

@@ -70,8 +70,13 @@ void state_use(struct state *s, const struct cluster_config *c);
 uint64_t state_generation(const struct state *s); /* 0: nothing yet */
 const char *state_config(const struct state *s);  /* "" : nothing yet */
 const struct state_change *state_last_change(const struct state *s);
-/* The manifest as agents get it; "" while there is none. */
-const struct str *state_manifest(const struct state *s);
+/* The manifest as agents get it, until the next change; "" : none yet. */
+const struct str *state_manifest(struct state *s);
+/*
+ * The same for an agent that has the files of 'base': what differs.  False
+ * where it is not known any more what those were, or was never.
+ */
+bool state_delta(const struct state *s, const char *base, struct str *out);
 /* A file of this or the last configuration by hash; NULL: unknown. */
 const char *
 state_blob(const struct state *s, const char *sha256, size_t *ret_len);

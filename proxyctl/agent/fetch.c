@@ -24,6 +24,8 @@ struct fetch {
 	const struct agent_options *options;
 	uint64_t poll_ms; /* an answer takes so long at most */
 	struct http_request *poll;
+	const struct manifest *const *base; /* borrowed; or NULL */
+	bool whole; /* what differed was of no use: ask for all of it */
 	fetch_poll_fn *on_poll;
 	void *poll_arg;
 	uv_idle_t idle; /* tells the end of a fetch that needed nothing */
@@ -173,7 +175,9 @@ on_poll_done(void *arg, const struct http_response *r)
 		f->on_poll(f->poll_arg, FETCH_WANTS_PIN, NULL, NULL);
 		return;
 	}
-	m = manifest_decode(r->body, r->body_len, &e);
+	m = manifest_decode_upon(
+	    f->base == NULL ? NULL : *f->base, r->body, r->body_len, &e);
+	f->whole = m == NULL;
 	if (m != NULL && strcmp(m->engine, f->options->engine) != 0) {
 		(void)error_set(&e, EPROTO, "manifest: for another engine");
 		manifest_free(m);
@@ -208,8 +212,8 @@ add_pin(struct str *target, const struct manifest_pin *pin, uint64_t generation)
 
 void
 fetch_poll_start(struct fetch *f, const char *have,
-    const struct manifest_pin *pin, uint64_t generation, fetch_poll_fn *done,
-    void *arg)
+    const struct manifest *const *base, const struct manifest_pin *pin,
+    fetch_poll_fn *done, void *arg)
 {
 	STR_AUTO(target, 1024);
 
@@ -218,8 +222,14 @@ fetch_poll_start(struct fetch *f, const char *have,
 	http_add_escaped(&target, f->options->id, strlen(f->options->id));
 	str_add(&target, "&check=1&have=");
 	str_add(&target, have);
+	if (base != NULL && !f->whole && !(*base)->builtin) {
+		str_add(&target, "&base=");
+		str_add(&target, (*base)->config);
+	}
+	f->base = base;
 	if (pin != NULL)
-		add_pin(&target, pin, generation);
+		add_pin(
+		    &target, pin, (*base)->builtin ? 0 : (*base)->generation);
 	f->on_poll = done;
 	f->poll_arg = arg;
 	f->poll = http_request_start(f->client,

@@ -40,13 +40,14 @@ struct fetch *fetch_new(uv_loop_t *loop, const struct agent_options *o,
 struct fetch *fetch_peer_new(uv_loop_t *loop, const struct agent_options *o,
     const char *url, struct error *e) _warn_unused_;
 /*
- * Waits up to 25 s for something else than 'have' ("": nothing yet);
- * 'pin' (NULL: a peer is asked) is the last that was said of a rollback,
- * 'generation' is in force here.
+ * Waits up to 25 s for something else than 'have' ("": nothing yet).  '*base',
+ * looked at again when the answer comes, is in force here: its files need not
+ * be told again.  'pin' is the last that was said of a rollback.  Both are
+ * NULL where a peer is asked.
  */
 void fetch_poll_start(struct fetch *f, const char *have,
-    const struct manifest_pin *pin, uint64_t generation, fetch_poll_fn *done,
-    void *arg);
+    const struct manifest *const *base, const struct manifest_pin *pin,
+    fetch_poll_fn *done, void *arg);
 /* What was asked for with FETCH_WANTS_PIN. */
 void fetch_send_pin(struct fetch *f, const char *json, size_t len,
     fetch_report_fn *done, void *arg);

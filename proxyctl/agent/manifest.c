@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "manifest_delta.h"
 
 #define MAX_LISTEN_OPTIONS 512
 #define MAX_WORKERS 1024
@@ -128,9 +129,8 @@ by_path(const void *a, const void *b)
 }
 
 static int
-decode_files(struct manifest *m, const json_t *list, struct error *e)
+decode_list(struct manifest *m, const json_t *list, struct error *e)
 {
-	bool conf = false;
 	size_t i;
 
 	if (!json_is_array(list) || json_array_size(list) > MANIFEST_MAX_FILES)
@@ -141,6 +141,19 @@ decode_files(struct manifest *m, const json_t *list, struct error *e)
 			return -1;
 	}
 	vec_sort(&m->files, by_path);
+	return 0;
+}
+
+/* The list as a whole. */
+static int
+check_files(const struct manifest *m, struct error *e)
+{
+	bool conf = false;
+	size_t i;
+
+	if (m->files.len > MANIFEST_MAX_FILES)
+		return error_set(
+		    e, EPROTO, "more than %d files", MANIFEST_MAX_FILES);
 	for (i = 0; i < m->files.len; i++) {
 		if (i > 0 &&
 		    strcmp(m->files.at[i]->path, m->files.at[i - 1]->path) == 0)
@@ -299,7 +312,8 @@ manifest_blob(struct manifest *m, size_t i)
 }
 
 static int
-decode_root(struct manifest *m, json_t *root, struct error *e)
+decode_root(struct manifest *m, const struct manifest *base, json_t *root,
+    struct error *e)
 {
 	const char *cluster, *engine, *config;
 	json_int_t version, generation;
@@ -331,11 +345,34 @@ decode_root(struct manifest *m, json_t *root, struct error *e)
 		return -1;
 	if (decode_secrets(m, json_object_get(root, "secrets"), e) != 0)
 		return -1;
-	return decode_files(m, json_object_get(root, "files"), e);
+	if (decode_list(m, json_object_get(root, "files"), e) != 0 ||
+	    (json_object_get(root, "base") != NULL &&
+		manifest_delta_merge(m, base, root, e) != 0))
+		return -1;
+	return check_files(m, e);
+}
+
+/* The text of the whole: as it came, or made up from what differs. */
+static int
+keep_text(struct manifest *m, json_t *root, const char *text, size_t len,
+    struct error *e)
+{
+	if (json_object_get(root, "base") != NULL)
+		return manifest_delta_text(m, root, e);
+	m->text = xmemdup0(text, len);
+	m->len = len;
+	return 0;
 }
 
 struct manifest *
 manifest_decode(const char *text, size_t len, struct error *e)
+{
+	return manifest_decode_upon(NULL, text, len, e);
+}
+
+struct manifest *
+manifest_decode_upon(
+    const struct manifest *base, const char *text, size_t len, struct error *e)
 {
 	struct manifest *m;
 	json_error_t je;
@@ -352,13 +389,11 @@ manifest_decode(const char *text, size_t len, struct error *e)
 		return NULL;
 	}
 	m = xcalloc(1, sizeof(*m));
-	if (decode_root(m, root, e) != 0) {
+	if (decode_root(m, base, root, e) != 0 ||
+	    keep_text(m, root, text, len, e) != 0) {
 		(void)error_wrap(e, "manifest");
 		manifest_free(m);
 		m = NULL;
-	} else {
-		m->text = xmemdup0(text, len);
-		m->len = len;
 	}
 	json_decref(root);
 	return m;

@@ -80,6 +80,13 @@ struct manifest {
 /* NULL with 'e' when anything about it is not as it must be. */
 struct manifest *
 manifest_decode(const char *text, size_t len, struct error *e) _warn_unused_;
+/*
+ * The same of one that may only say what differs from 'base' (NULL: none),
+ * with which it shares the other files then.  What it makes up must have the
+ * name that it says, and its text is that of a whole one.
+ */
+struct manifest *manifest_decode_upon(const struct manifest *base,
+    const char *text, size_t len, struct error *e) _warn_unused_;
 /* The one that stands for "no configuration yet": 'conf' as nginx.conf. */
 struct manifest *manifest_builtin(const char *cluster, const char *conf);
 /* All that is to be fetched and kept: the files, then the document. */

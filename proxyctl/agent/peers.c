@@ -236,8 +236,8 @@ ask_some(struct peers *p)
 		vec_remove(&p->addresses, i);
 	}
 	for (i = 0; i < p->asked.len; i++)
-		fetch_poll_start(p->asked.at[i]->fetch, "", NULL, 0, on_answer,
-		    p->asked.at[i]);
+		fetch_poll_start(p->asked.at[i]->fetch, "", NULL, NULL,
+		    on_answer, p->asked.at[i]);
 	if (p->asked.len == 0)
 		end_round(p);
 }

@@ -452,8 +452,8 @@ poll_next(struct worker *w)
 		return;
 	}
 	w->polled_ms = clock_mono_ms();
-	fetch_poll_start(w->fetch, w->have, &w->pin,
-	    w->in_force->builtin ? 0 : w->in_force->generation, on_poll, w);
+	fetch_poll_start(w->fetch, w->have,
+	    (const struct manifest *const *)&w->in_force, &w->pin, on_poll, w);
 }
 
 /* A reload of what is on disk, as if it had just been switched to. */

@@ -9,6 +9,8 @@
 #include "../../proxyctl/agent/engine_nginx.h"
 #include "../../proxyctl/agent/manifest.h"
 
+#define SUM "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
@@ -37,6 +39,31 @@ check(const struct manifest *m)
 	check_listen(m->listen_https);
 }
 
+/* What differs from another one: nothing of it is believed but a hash. */
+static void
+upon_another(const uint8_t *data, size_t size)
+{
+	static const char start[] =
+	    "{\"version\":1,\"cluster\":\"c\",\"engine\":\"nginx\","
+	    "\"generation\":1,\"config\":\"" SUM "\",\"files\":["
+	    "{\"path\":\"nginx.conf\",\"sha256\":\"" SUM "\",\"size\":1},"
+	    "{\"path\":\"sites/a\",\"sha256\":\"" SUM "\",\"size\":1}],"
+	    "\"listen\":{\"http\":\"\",\"https\":null}}";
+	struct manifest *base = manifest_decode(start, sizeof(start) - 1, NULL);
+	struct manifest *m, *again;
+
+	must(base != NULL);
+	m = manifest_decode_upon(base, (const char *)data, size, NULL);
+	if (m != NULL) {
+		check(m);
+		again = manifest_decode(m->text, m->len, NULL);
+		must(again != NULL && again->files.len == m->files.len);
+		manifest_free(again);
+	}
+	manifest_free(m);
+	manifest_free(base);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -47,6 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct manifest *again;
 	struct fragments *f;
 
+	upon_another(data, size);
 	if (m == NULL)
 		return 0;
 	check(m);

@@ -40,7 +40,8 @@ class Control:
     """
     set(files) puts a configuration on offer.  Faults: 'refuse' (status for
     every request), 'delay' (seconds before a blob), 'corrupt' (a set of paths
-    whose blobs are damaged), 'raw' (bytes instead of the manifest).
+    whose blobs are damaged), 'raw' (bytes instead of the manifest), 'deltas'
+    ("good": agents that have a base are told what differs; "wrong": not all).
     """
 
     def __init__(self, port=0, cluster="test", poll=25.0):
@@ -58,6 +59,8 @@ class Control:
         self.refuse = None
         self.delay = 0.0
         self.corrupt = set()
+        self.deltas = None
+        self.known = {}
         self.resend = False
         self.closing = False
         self.server = None
@@ -122,8 +125,9 @@ class Control:
                 rows.append({"path": path, "sha256": sha(data),
                              "size": len(data)})
                 names += "%s  %s\n" % (sha(data), path)
-            names += listen + "\n" + (https or "") + "\n"
+            names += listen + "\n" + (https or "")
             self.config = sha(names.encode())
+            self.known[self.config] = rows
             self.manifest = {
                 "version": 1, "cluster": self.cluster, "engine": "nginx",
                 "generation": self.generation, "config": self.config,
@@ -161,13 +165,27 @@ class Control:
             self.send(handler, self.refuse)
         elif url.path == "/v1/proxy/config":
             query = dict(urllib.parse.parse_qsl(url.query))
-            self.send_config(handler, query.get("have", ""))
+            self.send_config(handler, query.get("have", ""),
+                             query.get("base"))
         elif url.path.startswith("/v1/blob/"):
             self.send_blob(handler, url.path.rsplit("/", 1)[1])
         else:
             self.send(handler, 404)
 
-    def send_config(self, handler, have):
+    def differing(self, base):
+        """The manifest as what differs from 'base'; the whole without it."""
+        if self.deltas is None or base not in self.known:
+            return self.manifest
+        old = {row["path"]: row for row in self.known[base]}
+        new = {row["path"]: row for row in self.manifest["files"]}
+        changed = [row for path, row in sorted(new.items())
+                   if old.get(path) != row]
+        removed = sorted(old.keys() - new.keys())
+        if self.deltas == "wrong":
+            changed, removed = [], []
+        return dict(self.manifest, base=base, files=changed, removed=removed)
+
+    def send_config(self, handler, have, base=None):
         end = time.monotonic() + self.poll
         with self.lock:
             while (not self.closing and time.monotonic() < end and (
@@ -178,6 +196,8 @@ class Control:
             nothing = (self.closing or manifest is None or
                        (self.config == have and not self.resend))
             self.resend = False
+            if not nothing:
+                manifest = self.differing(base)
             body = self.raw or json.dumps(manifest).encode()
         if nothing:
             self.send(handler, 204)

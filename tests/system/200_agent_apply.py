@@ -281,7 +281,66 @@ def only_a_few_generations_and_their_blobs_are_kept():
     tap.ok(len(os.listdir(os.path.join(A.dir, "gen"))) <= 3)
     # One nginx.conf, three sites.
     tap.ok(len(os.listdir(os.path.join(A.dir, "blobs"))) <= 4)
-    tap.equal(os.listdir(os.path.join(A.dir, "tmp")), [])
+    # The last one that went, which becomes the next.
+    tap.equal(os.listdir(os.path.join(A.dir, "tmp")), ["spare"])
+
+
+def sites(*names):
+    tree = control.files("differs")
+    for name in names:
+        tree["sites/%s.conf" % name] = (
+            "server {\n\tinclude agent/listen_http.conf;\n"
+            "\tserver_name %s.example;\n\treturn 200 %s;\n}\n" % (
+                name, name))
+    return tree
+
+
+def served(name):
+    return httpc.get(A.where, host=name + ".example").text
+
+
+@tap.test
+def what_differs_from_what_is_in_force_is_enough():
+    A.apply(sites("one", "two"))
+    A.control.deltas = "good"
+    try:
+        for names in (("one", "two", "three"), ("three",), ("one", "three"),
+                      ("one", "two"), ("four", "three", "two", "one")):
+            before = len(A.control.requests)
+            A.apply(sites(*names))
+            for name in ("one", "two", "three", "four"):
+                tap.equal(served(name),
+                          name if name in names else "differs")
+            tap.ok(not any("/v1/blob/" in r
+                           for r in A.control.requests[before:]
+                           if "four" not in names and "three" not in names))
+        config = A.control.config
+        with open(os.path.join(A.dir, "manifest.json"),
+                  encoding="ascii") as f:
+            kept = json.load(f)
+        tap.equal(kept["config"], config)
+        tap.equal(kept["files"], A.control.manifest["files"])
+        tap.ok("base" not in kept and "removed" not in kept)
+        tap.contains(A.control.requests[-1], "&base=" + config)
+    finally:
+        A.control.deltas = None
+
+
+@tap.test
+def what_differs_and_does_not_make_it_up_is_asked_for_whole():
+    A.apply(sites("one", "two"))
+    A.control.deltas = "wrong"
+    try:
+        before = len(A.control.requests)
+        A.apply(sites("two", "three"))
+    finally:
+        A.control.deltas = None
+    tap.equal([served(n) for n in ("one", "two", "three")],
+              ["differs", "two", "three"])
+    polls = [r for r in A.control.requests[before:] if "/config?" in r]
+    tap.ok(any("&base=" not in r for r in polls), str(polls))
+    A.apply(sites("one"))
+    tap.contains(A.control.requests[-1], "&base=")
 
 
 @tap.test

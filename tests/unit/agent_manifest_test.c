@@ -185,6 +185,124 @@ the_built_in_one_decodes_as_itself(void **state)
 	manifest_free(m);
 }
 
+#define OTHER "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
+#define FILE_(path, sha)                                                       \
+	"{\"path\":\"" path "\",\"sha256\":\"" sha "\",\"size\":0}"
+
+/* A manifest with these names of files, whose own name is right. */
+static void
+build(struct str *out, const char *const *paths, const char *sums,
+    const char *more, const char *files)
+{
+	STR_AUTO(names, 65536);
+	char config[SHA256_HEX_SIZE];
+
+	for (size_t i = 0; paths[i] != NULL; i++)
+		str_addf(
+		    &names, "%s  %s\n", sums[i] == 'o' ? OTHER : SHA, paths[i]);
+	str_add(&names, "default_server\n");
+	sha256_hex(names.p, names.len, config);
+	str_clear(out);
+	str_addf(out,
+	    "{\"version\":1,\"cluster\":\"c\",\"engine\":\"nginx\","
+	    "\"generation\":7,\"config\":\"%s\",%s\"files\":[%s]," LISTEN
+	    ",\"new\":[1]}",
+	    config, more, files);
+	assert_false(out->overflow);
+}
+
+static void
+what_differs_is_made_whole(void **state)
+{
+	static const char *const before[] = { "a", "b", "nginx.conf", "z",
+		NULL };
+	static const char *const after[] = { "a", "b", "c", "nginx.conf",
+		NULL };
+	STR_AUTO(text, 65536);
+	STR_AUTO(more, 65536);
+	struct error e = { .msg = "" };
+	struct manifest *m, *base, *again;
+
+	(void)state;
+	build(&text, before, "ssss", "",
+	    FILE_("a", SHA) "," FILE_("b", SHA) "," FILE_(
+		"nginx.conf", SHA) "," FILE_("z", SHA));
+	base = decode(text.p);
+	assert_non_null(base);
+	str_addf(&more, "\"base\":\"%s\",\"removed\":[\"z\",\"never\"],",
+	    base->config);
+	build(&text, after, "soss", more.p,
+	    FILE_("c", SHA) "," FILE_("b", OTHER));
+	refused(text.p);
+	m = manifest_decode_upon(base, text.p, text.len, &e);
+	assert_string_equal(e.msg, "");
+	assert_int_equal(m->files.len, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(m->files.at[i]->path, after[i]);
+	assert_ptr_equal(m->files.at[0], base->files.at[0]);
+	assert_ptr_equal(m->files.at[3], base->files.at[2]);
+	assert_string_equal(m->files.at[1]->sha256, OTHER);
+	/* Its text is a whole one, with what we do not know. */
+	assert_non_null(strstr(m->text, "\"new\":[1]"));
+	assert_null(strstr(m->text, "\"base\""));
+	again = decode(m->text);
+	assert_non_null(again);
+	assert_int_equal(again->files.len, 4);
+	assert_string_equal(again->config, m->config);
+	/* It is a base itself; and a whole one does not mind a base. */
+	manifest_free(base);
+	base = manifest_decode_upon(m, m->text, m->len, &e);
+	assert_non_null(base);
+	manifest_free(base);
+	manifest_free(again);
+	manifest_free(m);
+}
+
+static void
+what_differs_and_does_not_make_it_up_is_refused(void **state)
+{
+	static const char *const before[] = { "a", "nginx.conf", NULL };
+	static const char *const after[] = { "b", "nginx.conf", NULL };
+	static const char *const tries[][2] = {
+		/* not removed, nothing added, another's bytes */
+		{ "\"removed\":[],", FILE_("b", SHA) },
+		{ "\"removed\":[\"a\"],", "" },
+		{ "\"removed\":[\"a\"],", FILE_("b", OTHER) },
+		{ "\"removed\":[\"a\",\"nginx.conf\"],", FILE_("b", SHA) },
+		{ "\"removed\":[1],", FILE_("b", SHA) },
+		{ "\"removed\":\"a\",", FILE_("b", SHA) },
+		{ "", FILE_("b", SHA) },
+		{ "\"removed\":[\"a\"],", FILE_("b", SHA) "," FILE_("b", SHA) },
+	};
+	STR_AUTO(text, 65536);
+	STR_AUTO(more, 65536);
+	struct manifest *base, *m;
+
+	(void)state;
+	build(&text, before, "ss", "",
+	    FILE_("a", SHA) "," FILE_("nginx.conf", SHA));
+	base = decode(text.p);
+	for (size_t i = 0; i <= countof(tries); i++) {
+		bool good = i == countof(tries);
+
+		str_clear(&more);
+		str_addf(&more, "\"base\":\"%s\",%s", base->config,
+		    good ? "\"removed\":[\"a\"]," : tries[i][0]);
+		build(&text, after, "ss", more.p,
+		    good ? FILE_("b", SHA) : tries[i][1]);
+		m = manifest_decode_upon(base, text.p, text.len, NULL);
+		assert_int_equal(m != NULL, good);
+		manifest_free(m);
+	}
+	/* Upon another one than ours. */
+	str_clear(&more);
+	str_add(&more, "\"base\":\"" OTHER "\",\"removed\":[\"a\"],");
+	build(&text, after, "ss", more.p, FILE_("b", SHA));
+	assert_null(manifest_decode_upon(base, text.p, text.len, NULL));
+	assert_null(manifest_decode_upon(NULL, text.p, text.len, NULL));
+	manifest_free(base);
+}
+
 int
 main(void)
 {
@@ -197,6 +315,9 @@ main(void)
 		    a_manifest_with_one_bad_thing_is_refused_whole),
 		cmocka_unit_test(more_files_than_the_limit_are_refused),
 		cmocka_unit_test(the_built_in_one_decodes_as_itself),
+		cmocka_unit_test(what_differs_is_made_whole),
+		cmocka_unit_test(
+		    what_differs_and_does_not_make_it_up_is_refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,5 +1,6 @@
 /* The configuration in force, over restarts and on damaged disks. */
 #include "../../extension/state.h"
+#include "../../proxyctl/agent/manifest.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -15,6 +16,9 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "routes.h"
+
+#define SHA_OF_NONE                                                            \
+	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 struct disk {
 	char folder[40];
@@ -287,6 +291,60 @@ a_disk_that_refuses_keeps_the_last_state_whole(void **state)
 	free(aside);
 }
 
+/* An agent that had the one is told what makes it the other. */
+static void
+agents_are_told_what_differs_from_what_they_have(void **state)
+{
+	static const char *const hosts[] = { "a.example", "b.example",
+		"c.example", "a.example", "d.example", "e.example" };
+	struct disk *f = *state;
+	struct manifest *had[countof(hosts)], *m;
+	STR_AUTO(text, 1 << 20);
+	struct error e = { .msg = "" };
+	size_t i, k;
+
+	for (i = 0; i < countof(hosts); i++) {
+		assert_true(take(f, hosts[i]));
+		had[i] = manifest_decode(
+		    state_manifest(f->s)->p, state_manifest(f->s)->len, &e);
+		assert_string_equal(e.msg, "");
+		for (k = 0; k <= i; k++) {
+			assert_true(state_delta(f->s, had[k]->config, &text));
+			assert_int_equal(
+			    text.len < state_manifest(f->s)->len || k != i, 1);
+			m = manifest_decode_upon(had[k], text.p, text.len, &e);
+			assert_string_equal(e.msg, "");
+			assert_string_equal(m->config, state_config(f->s));
+			assert_int_equal(m->files.len, had[i]->files.len);
+			manifest_free(m);
+		}
+	}
+	for (i = 0; i < countof(hosts); i++)
+		manifest_free(had[i]);
+	assert_false(state_delta(f->s, SHA_OF_NONE, &text));
+}
+
+static void
+what_agents_had_long_ago_is_forgotten(void **state)
+{
+	struct disk *f = *state;
+	char first[SHA256_HEX_SIZE];
+	STR_AUTO(text, 1 << 20);
+
+	assert_false(state_delta(f->s, SHA_OF_NONE, &text));
+	(void)take(f, "first.example");
+	memcpy(first, state_config(f->s), sizeof(first));
+	for (int i = 0; i < 8; i++) {
+		char host[32];
+
+		(void)snprintf(host, sizeof(host), "h%d.example", i);
+		assert_true(take(f, host));
+		assert_true(state_delta(f->s, first, &text));
+	}
+	(void)take(f, "last.example");
+	assert_false(state_delta(f->s, first, &text));
+}
+
 int
 main(void)
 {
@@ -299,6 +357,8 @@ main(void)
 		T(generations_count_on_over_a_lost_blob),
 		T(files_are_found_by_their_hash_the_last_ones_too),
 		T(a_disk_that_refuses_keeps_the_last_state_whole),
+		T(agents_are_told_what_differs_from_what_they_have),
+		T(what_agents_had_long_ago_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
