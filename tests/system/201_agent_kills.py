@@ -269,7 +269,9 @@ def a_blocked_output_does_not_block_nginx():
         tree = control.files("loud")
         tree["nginx.conf"] = control.BASE.replace(
             "access_log off", "access_log /dev/stdout")
-        other.control.set(tree)
+        config = other.control.set(tree)
+        # Not its first answer: until then a worker from before may accept.
+        other.wait_report(state="applied", applied_config=config)
         other.wait_body("loud")
         with witness.Witness(other.where, rate=2000, threads=4,
                              target="/" + "z" * 4000) as w:
