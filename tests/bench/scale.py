@@ -56,10 +56,11 @@ def spread(values):
 
 
 class Process:
-    """What a process used since the last mark()."""
+    """What a process used since the last mark(); nothing once it ended."""
 
     def __init__(self, pid):
         self.pid = pid
+        self.cpu_ns = self.wakes = 0
         self.mark()
 
     def mark(self):
@@ -68,14 +69,17 @@ class Process:
 
     def _used(self):
         cpu = wakes = 0
-        for thread in os.listdir("/proc/%d/task" % self.pid):
-            base = "/proc/%d/task/%s/" % (self.pid, thread)
-            with open(base + "schedstat", encoding="ascii") as f:
-                cpu += int(f.read().split()[0])
-            with open(base + "status", encoding="ascii") as f:
-                for text in f:
-                    if text.startswith("voluntary_ctxt"):
-                        wakes += int(text.split()[1])
+        try:
+            for thread in os.listdir("/proc/%d/task" % self.pid):
+                base = "/proc/%d/task/%s/" % (self.pid, thread)
+                with open(base + "schedstat", encoding="ascii") as f:
+                    cpu += int(f.read().split()[0])
+                with open(base + "status", encoding="ascii") as f:
+                    for text in f:
+                        if text.startswith("voluntary_ctxt"):
+                            wakes += int(text.split()[1])
+        except OSError:
+            return self.cpu_ns, self.wakes
         return cpu, wakes
 
     def cpu_share(self):
@@ -89,10 +93,13 @@ class Process:
             time.monotonic() - self.since)
 
     def rss(self):
-        with open("/proc/%d/status" % self.pid, encoding="ascii") as f:
-            for text in f:
-                if text.startswith("VmRSS:"):
-                    return int(text.split()[1]) / 1024
+        try:
+            with open("/proc/%d/status" % self.pid, encoding="ascii") as f:
+                for text in f:
+                    if text.startswith("VmRSS:"):
+                        return int(text.split()[1]) / 1024
+        except OSError:
+            pass
         return 0.0
 
 
@@ -230,6 +237,10 @@ def change(system, fake, found):
     line("restarts", reader=system.status()["reader"]["restarts"],
          extensions=sum(c["restarts"] for c in
                         system.ask("/v1/clusters")["clusters"]))
+    with open(system.log, encoding="utf-8", errors="replace") as f:
+        for text in f:
+            if " ended, " in text:
+                print("  " + text.strip())
 
 
 def label_lag(system, fake, name, cluster, rounds=10):
