@@ -53,6 +53,15 @@ nginx_location_zone(struct emit *m, const struct nginx_context *x, bool stream)
 	emit_close(m);
 }
 
+/* By what clients differ.  A balancer that tells none is "unix:" otherwise. */
+static void
+write_client(
+    struct emit *m, const struct nginx_context *x, const struct route *r)
+{
+	emit_choice(m, x->front_tls && r->tls != TLS_PASSTHROUGH,
+	    "$bulkhead_client", "$binary_remote_addr");
+}
+
 static void
 write_method(
     struct emit *m, const struct nginx_context *x, const struct route *r)
@@ -69,7 +78,10 @@ write_method(
 		emit_end(m);
 	} else if (l->ip_hash ||
 	    (x->c->nginx.ip_hash && !label_given(l, LABEL_IP_HASH))) {
-		emit_line(m, "hash $binary_remote_addr consistent");
+		emit_begin(m, "hash ");
+		write_client(m, x, r);
+		emit_text(m, " consistent");
+		emit_end(m);
 	}
 }
 
@@ -134,7 +146,8 @@ write_upstream(struct emit *m, const struct nginx_context *x,
 }
 
 static void
-write_rate(struct emit *m, const struct nginx_site *s, const struct route *r)
+write_rate(struct emit *m, const struct nginx_context *x,
+    const struct nginx_site *s, const struct route *r)
 {
 	const struct labels *l = &r->owner->labels;
 	char id[NGINX_ID_SIZE];
@@ -142,7 +155,9 @@ write_rate(struct emit *m, const struct nginx_site *s, const struct route *r)
 	if (!label_given(l, LABEL_RATE_LIMIT))
 		return;
 	nginx_route_id(s, r, id);
-	emit_begin(m, "limit_req_zone $binary_remote_addr zone=");
+	emit_begin(m, "limit_req_zone ");
+	write_client(m, x, r);
+	emit_text(m, " zone=");
 	emit_id(m, id);
 	emit_text(m, ":1m rate=");
 	emit_number(m, l->rate_limit);
@@ -159,6 +174,6 @@ nginx_location_upstreams(
 	for (i = 0; i < s->n_routes; i++)
 		if (nginx_location_proxied(s, &s->routes[i])) {
 			write_upstream(m, x, s, &s->routes[i]);
-			write_rate(m, s, &s->routes[i]);
+			write_rate(m, x, s, &s->routes[i]);
 		}
 }
