@@ -24,6 +24,7 @@ DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
                       "deploy")
 CLIENT = shutil.which("docker", path="/usr/local/bin:/usr/bin:/bin")
 PORTS = {"blue": 80, "green": 8080}
+HEALTH = {"blue": 8081, "green": 8082}
 NAME = "bulkhead"
 
 
@@ -150,6 +151,15 @@ class Stack:
         except (OSError, ValueError):
             return 0
 
+    def health(self, cluster, node=0):
+        """What a balancer is told; 0: no answer."""
+        try:
+            return httpc.get("%s:%d" % (self.swarm.node(node).address,
+                                        HEALTH[cluster]), "/healthz",
+                             timeout=2).status
+        except (OSError, ValueError):
+            return 0
+
     def wait_status(self, cluster, host, wanted, deadline=60):
         """Some times in a row: old workers accept for a moment."""
         procs.wait_for(
@@ -193,12 +203,19 @@ class Asking(threading.Thread):
         self.asked, self.failed = 0, []
         self.ending = threading.Event()
 
+    def pick(self):
+        """Index of the node to ask, or None."""
+        return 0
+
     def run(self):
         while not self.ending.wait(0.005):
-            got = self.stack.status(self.cluster, self.host)
+            node = self.pick()
+            got = "nobody to ask"
+            if node is not None:
+                got = self.stack.status(self.cluster, self.host, node)
             self.asked += 1
             if got != 200:
-                self.failed.append((time.monotonic(), got))
+                self.failed.append((time.monotonic(), node, got))
 
     def more(self, number):
         goal = self.asked + number
@@ -212,3 +229,38 @@ class Asking(threading.Thread):
     def __exit__(self, *_):
         self.ending.set()
         self.join(20)
+
+
+class Balancer(Asking):
+    """The same, of all nodes whose /healthz says 200, in turn.  'said' has
+    each change of that: (time, node, status)."""
+
+    def __init__(self, stack, cluster, host):
+        super().__init__(stack, cluster, host)
+        self.health, self.said, self.turn = {}, [], 0
+        self.checker = threading.Thread(target=self._check, daemon=True)
+        self._look()
+
+    def _look(self):
+        for node in range(len(self.stack.swarm.nodes)):
+            got = self.stack.health(self.cluster, node)
+            if self.health.get(node) != got:
+                self.said.append((time.monotonic(), node, got))
+            self.health[node] = got
+
+    def _check(self):
+        while not self.ending.wait(0.1):
+            self._look()
+
+    def pick(self):
+        self.turn += 1
+        ready = sorted(n for n, got in self.health.items() if got == 200)
+        return ready[self.turn % len(ready)] if ready else None
+
+    def __enter__(self):
+        self.checker.start()
+        return super().__enter__()
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.checker.join(20)

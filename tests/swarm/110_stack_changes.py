@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""The stack on two real nodes behind a client that honours /healthz: new
+certificates, a new proxy image, a forced update and scaling down lose no
+request, and a proxy that leaves says so first."""
+
+import functools
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+import engine  # noqa: E402
+import images  # noqa: E402
+import nodes   # noqa: E402
+import procs   # noqa: E402
+import stack   # noqa: E402
+import tap     # noqa: E402
+
+GROUP = "bulkhead-proxy-blue"
+DRAIN_S = 5.0   # [proxy] drain_delay
+ROLL = 180.0
+
+why = stack.why_not()
+if why:
+    tap.skip_all(why)
+bulkhead = stack.Stack(nodes.Swarm(2), 2)
+tap.cleanup(bulkhead.stop)
+real = bulkhead.real
+failed = []
+
+
+def step(function):
+    """A test; after one that failed the others do not begin."""
+    @functools.wraps(function)
+    def run():
+        if failed:
+            tap.skip("not tried after what failed")
+        try:
+            function()
+        except BaseException:
+            failed.append(function.__name__)
+            raise
+    return tap.test(run)
+
+
+def tasks():
+    return {t["ID"]: t for t in real.running(GROUP)}
+
+
+def wait_well():
+    """Both proxies have the newest configuration, and say they are well."""
+    known = bulkhead.wait_applied("blue", ROLL)
+    procs.wait_for(lambda: all(bulkhead.health("blue", i) == 200
+                               for i in range(2)), 60, "health", 0.1)
+    return known
+
+
+def wait_replaced(before):
+    procs.wait_for(lambda: len(tasks()) == 2 and not before & set(tasks()),
+                   ROLL, "new proxies", 0.2)
+    wait_well()
+
+
+def unharmed(client):
+    tap.note("%d asked, %d failed; health %s" % (
+        client.asked, len(client.failed), " ".join(
+            "%d:%s" % (n, got) for _, n, got in client.said)))
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
+
+
+@step
+def two_proxies_serve_an_application():
+    bulkhead.deploy()
+    wait_well()
+    real.create_network("shop-net")
+    bulkhead.publish("shop", "shop-net", replicas=2, hosts="shop.example",
+                     service_cluster="blue")
+    bulkhead.wait_status("blue", "shop.example", 200)
+    wait_replaced(set()) if len(tasks()) != 2 else wait_well()
+
+
+@step
+def a_forced_update_of_the_group_loses_no_request():
+    before = set(tasks())
+    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+        bulkhead.docker("service", "update", "--detach", "--force", GROUP)
+        wait_replaced(before)
+        client.more(100)
+    unharmed(client)
+
+
+@step
+def renewed_certificates_are_taken_up_without_a_gap():
+    before, old = set(tasks()), dict(bulkhead.env)
+    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+        bulkhead.certificates("--renew")
+        tap.equal(bulkhead.env["BULKHEAD_CA_CERT"], old["BULKHEAD_CA_CERT"])
+        bulkhead.deploy()
+        wait_replaced(before)
+        client.more(100)
+    unharmed(client)
+    mounted = {s["SecretName"] for t in tasks().values()
+               for s in t["Spec"]["ContainerSpec"]["Secrets"]}
+    for kind in ("CERT", "KEY"):
+        name = "bulkhead-agent-%s-" % kind.lower()
+        tap.ok(name + bulkhead.env["BULKHEAD_AGENT_" + kind] in mounted,
+               mounted)
+        tap.ok(name + old["BULKHEAD_AGENT_" + kind] not in mounted, mounted)
+
+
+@step
+def a_new_image_rolls_out_under_load():
+    before = set(tasks())
+    image = images.proxy(real, "bulkhead-proxy:next", "next")
+    real.share_image(bulkhead.swarm.node(1), "bulkhead-proxy:next")
+    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+        bulkhead.env["BULKHEAD_PROXY_IMAGE"] = image
+        bulkhead.deploy()
+        wait_replaced(before)
+        client.more(100)
+    unharmed(client)
+    tap.equal({t["Spec"]["ContainerSpec"]["Image"]
+               for t in tasks().values()}, {image})
+
+
+@step
+def a_proxy_that_leaves_says_so_first_and_serves_on():
+    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+        begun = len(client.said)
+        bulkhead.proxyctl("scale", "blue", "1")
+
+        def told():
+            return [s for s in client.said[begun:] if s[2] == 503]
+        at, node, _ = procs.wait_for(told, 60, "/healthz to say 503", 0.02)[0]
+        last = at
+        while bulkhead.status("blue", "shop.example", node) == 200:
+            last = time.monotonic()
+        procs.wait_for(lambda: len(tasks()) == 1, 60, "one proxy", 0.1)
+        client.more(100)
+    unharmed(client)
+    tap.note("it served %.1f s after it said 503 (drain_delay is 5 s)"
+             % (last - at))
+    tap.ok(last - at > DRAIN_S - 1, "served %.1f s on" % (last - at))
+
+
+try:
+    bulkhead.start()
+except engine.CannotRun as reason:
+    tap.skip_all(str(reason))
+tap.main()
