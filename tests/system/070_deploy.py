@@ -132,15 +132,15 @@ def the_dockerfile_installs_what_the_programs_are_linked_with():
     if not shutil.which("dpkg-query") or not shutil.which("readelf"):
         tap.skip("no dpkg or no readelf")
     have = set(installs(read("deploy", "Dockerfile"))[1])
-    found = set()
+    named = set()
     for name in ("bulkhead-supervisor", "bulkhead-extension", "proxyctl"):
         told = subprocess.run(["readelf", "-d", procs.binary(name)],
                               capture_output=True, text=True, check=True)
-        for library in re.findall(r"\(NEEDED\).*\[(.*)\]", told.stdout):
-            owner = subprocess.run(["dpkg-query", "-S", "*/" + library],
-                                   capture_output=True, text=True,
-                                   check=False).stdout
-            found.add(owner.split(":")[0])
+        named.update(re.findall(r"\(NEEDED\).*\[(.*)\]", told.stdout))
+    owners = subprocess.run(
+        ["dpkg-query", "-S", *("*/" + n for n in sorted(named))],
+        capture_output=True, text=True, check=False).stdout
+    found = {line.split(":")[0] for line in owners.splitlines()}
     # Debian's own, and those of the sanitizers.
     found -= {"libc6", "libasan8", "libubsan1", "libtsan2", "libgcc-s1"}
     tap.equal(found, have)
