@@ -443,6 +443,43 @@ the_one_in_force_keeps_its_blobs_however_old(void **state)
 	folder_fini(&f);
 }
 
+/* What is pinned is no file of the configuration, and stays with it. */
+static void
+the_document_of_a_pin_stays_while_a_generation_names_it(void **state)
+{
+	struct manifest *m = make_set(0x3ff, "pinned");
+	struct fragments *fragments =
+	    engine_nginx_fragments(&options, m, false);
+	char *name _cleanup_free_ = NULL;
+	struct folder f;
+	uint64_t number;
+	struct stat st;
+	char *scratch;
+
+	(void)state;
+	assert_int_equal(folder_open(&f, dir, NULL), 0);
+	m->pin.document.path = xstrdup("what is pinned");
+	m->pin.document.size = 3;
+	sha256_hex("pin", 3, m->pin.document.sha256);
+	name = xasprintf("%s/blobs/%s", dir, m->pin.document.sha256);
+	assert_int_equal(
+	    folder_put_blob(&f, &m->pin.document, "pin", 3, false, NULL), 0);
+	bring(&f, m, "pinned");
+	scratch = folder_build(&f, m, fragments, NULL);
+	assert_non_null(scratch);
+	assert_int_equal(folder_commit(&f, scratch, &number, NULL), 0);
+	assert_int_equal(folder_switch(&f, number, m, NULL), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(folder_clean(&f, NULL), 0);
+		assert_int_equal(stat(name, &st) == 0, i < 3);
+		(void)put_set(&f, 0x3ff, i % 2 == 0 ? "x" : "y");
+	}
+	free(scratch);
+	fragments_free(fragments);
+	manifest_free(m);
+	folder_fini(&f);
+}
+
 static void
 the_first_start_makes_the_built_in_one(void **state)
 {
@@ -559,6 +596,7 @@ main(void)
 		T(what_is_discarded_is_used_for_the_next),
 		T(a_blob_that_somebody_removed_is_fetched_again),
 		T(the_one_in_force_keeps_its_blobs_however_old),
+		T(the_document_of_a_pin_stays_while_a_generation_names_it),
 		T(the_first_start_makes_the_built_in_one),
 		T(a_sound_generation_is_left_alone_at_the_start),
 		T(damage_of_any_file_falls_back_to_the_one_before),
