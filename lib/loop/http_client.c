@@ -18,7 +18,6 @@
 #define CONNECT_MS 2000
 #define FIRST_BYTE_MS 5000
 #define TOTAL_MS 30000
-#define READ_SIZE 131072L
 #define BODY_MAX ((size_t)16 * 1024 * 1024)
 #define NEVER UINT64_MAX
 
@@ -378,8 +377,6 @@ set_options(struct http_request *r, const struct http_request_options *o)
 	(void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(o->connect_ms == 0 ? CONNECT_MS : o->connect_ms));
 	(void)curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	/* Lists are megabytes; curl's own 16 KiB take a poll(2) each. */
-	(void)curl_easy_setopt(h, CURLOPT_BUFFERSIZE, READ_SIZE);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
 	(void)curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
