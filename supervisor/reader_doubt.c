@@ -77,7 +77,8 @@ loses_tasks(const struct weighing *w, const struct service *s)
 {
 	const struct swarm_service *x = map_get(&w->s->services, s->id);
 
-	if (!w->b->all_tasks && map_get(&w->b->asked_tasks, s->id) == NULL)
+	if ((!w->b->all_tasks && map_get(&w->b->asked_tasks, s->id) == NULL) ||
+	    map_get(&w->b->except_tasks, s->id) != NULL)
 		return false;
 	/* A node's event told that tasks move. */
 	if (w->b->nodes && !w->b->all_services)
@@ -259,6 +260,23 @@ wants_tasks(const struct swarm_batch *b)
 	return false;
 }
 
+/* Services on networks, and not a network in the whole Swarm. */
+static bool
+wants_networks(const struct swarm_batch *b)
+{
+	struct map_entry *e;
+
+	if (!b->networks || b->in->networks.len > 0)
+		return false;
+	for (size_t i = 0; (e = map_next(&b->in->services, &i)) != NULL;) {
+		const struct service *s = e->value;
+
+		if (s->networks.len > 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 doubt_first(struct swarm *s, const struct swarm_batch *b, uint64_t now_ms)
 {
@@ -266,7 +284,8 @@ doubt_first(struct swarm *s, const struct swarm_batch *b, uint64_t now_ms)
 
 	if (s->complete || !b->all_services || !b->all_tasks)
 		return false;
-	if (b->tasks.len > 0 ? b->in->services.len > 0 : !wants_tasks(b))
+	if (!wants_networks(b) &&
+	    (b->tasks.len > 0 ? b->in->services.len > 0 : !wants_tasks(b)))
 		return false;
 	return !is_convinced(&s->doubt, &none, b->manager, now_ms);
 }

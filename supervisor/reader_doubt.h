@@ -21,7 +21,7 @@ void doubt_weigh(struct swarm *s, const struct swarm_batch *b,
     const struct map *dirty, uint64_t now_ms, struct map *ret);
 /*
  * Of the first lists there are: tasks and no service, or services that want
- * tasks and none in the whole Swarm.  True: not to be believed yet.
+ * tasks or networks and none in the whole Swarm.  True: not to be believed yet.
  */
 bool doubt_first(struct swarm *s, const struct swarm_batch *b, uint64_t now_ms);
 

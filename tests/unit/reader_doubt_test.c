@@ -294,6 +294,28 @@ the_first_lists_are_doubted_where_they_contradict_each_other(void **state)
 }
 
 static void
+a_first_list_without_the_networks_of_its_services_is_doubted(void **state)
+{
+	struct swarm_changes changes;
+	struct swarm_batch b;
+	struct swarm s;
+
+	(void)state;
+	swarm_init(&s);
+	swarm_batch_init(&b);
+	b.all_services = b.all_tasks = b.networks = b.manager = true;
+	add_service(&b, 'a', 0, true);
+	swarm_apply(&s, &b, NULL, 100000, &changes);
+	assert_true(changes.confirm);
+	assert_false(s.complete);
+	swarm_changes_fini(&changes);
+	swarm_batch_fini(&b);
+	assert_false(take(&s, &everything, NULL, 102600));
+	assert_true(s.complete);
+	swarm_fini(&s);
+}
+
+static void
 all_services_losing_their_tasks_at_once_is_doubted(void **state)
 {
 	struct swarm_changes changes;
@@ -335,6 +357,8 @@ main(void)
 		    networks_that_services_are_on_do_not_vanish_at_once),
 		cmocka_unit_test(
 		    the_first_lists_are_doubted_where_they_contradict_each_other),
+		cmocka_unit_test(
+		    a_first_list_without_the_networks_of_its_services_is_doubted),
 		cmocka_unit_test(
 		    all_services_losing_their_tasks_at_once_is_doubted),
 	};
