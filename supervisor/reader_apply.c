@@ -362,6 +362,18 @@ take_bad(struct applying *a)
 	a->ret->bad = true;
 }
 
+/* Nobody was told of what earlier answers, not believed as a whole, brought. */
+static void
+become_complete(struct applying *a)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&a->s->model->services, &i)) != NULL;)
+		apply_note_changed(a, e->key);
+	a->ret->bad |= a->s->model->bad.len > 0;
+	a->s->complete = true;
+}
+
 void
 swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
     uint64_t now_ms, struct swarm_changes *ret)
@@ -385,8 +397,9 @@ swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
 	take_bad(&a);
 	model_merge(s->model, b->in);
 	b->in = model_new();
-	if (b->all_services && b->all_tasks && b->networks && !first_doubted)
-		s->complete = true;
+	if (!s->complete && b->all_services && b->all_tasks && b->networks &&
+	    !first_doubted)
+		become_complete(&a);
 	if (b->all_tasks && a.stale.len == 0)
 		forget_regress(s, "task ");
 	map_fini(&a.changed);

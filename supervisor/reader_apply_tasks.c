@@ -93,7 +93,8 @@ states_differ(const struct service *was, const struct service *now)
 static bool
 asked_for(const struct applying *a, const char *id)
 {
-	if (map_get(&a->held, id) != NULL || map_get(&a->b->except, id) != NULL)
+	if (map_get(&a->held, id) != NULL ||
+	    map_get(&a->b->except_tasks, id) != NULL)
 		return false;
 	return a->b->all_tasks || map_get(&a->b->asked_tasks, id) != NULL;
 }

@@ -32,6 +32,7 @@ swarm_batch_fini(struct swarm_batch *b)
 	map_fini(&b->asked_tasks);
 	map_fini(&b->gone);
 	map_fini(&b->except);
+	map_fini(&b->except_tasks);
 	map_fini(&b->updating);
 	model_free(b->in);
 	b->in = NULL;
@@ -187,6 +188,7 @@ void
 swarm_newer_clear(struct swarm_newer *n)
 {
 	map_fini(&n->ids);
+	map_fini(&n->task_ids);
 	memset(n, 0, sizeof(*n));
 }
 
@@ -240,12 +242,15 @@ swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n)
 
 	for (size_t i = 0; (e = map_next(&n->ids, &i)) != NULL;) {
 		(void)map_set(&b->except, e->key, present);
+		(void)map_set(&b->except_tasks, e->key, present);
 		(void)model_remove_service(b->in, e->key);
 	}
+	for (size_t i = 0; (e = map_next(&n->task_ids, &i)) != NULL;)
+		(void)map_set(&b->except_tasks, e->key, present);
 	for (size_t i = 0; (e = map_next(&b->tasks, &i)) != NULL;) {
 		struct task *t = e->value;
 
-		if (map_get(&n->ids, t->service_id) == NULL)
+		if (map_get(&b->except_tasks, t->service_id) == NULL)
 			continue;
 		(void)map_remove(&b->tasks, t->id);
 		task_free(t);

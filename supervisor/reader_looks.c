@@ -32,6 +32,8 @@ struct looks {
 	 */
 	struct slot whole, single;
 	struct swarm_newer newer; /* looked at since the whole list began */
+	/* Services that nobody knew when their tasks were looked at. */
+	struct map unknown;
 	struct cycle_wants next;
 	struct dirty dirty;
 	uv_timer_t start;  /* the next one */
@@ -52,6 +54,7 @@ maybe_free(struct looks *s)
 	cycle_wants_fini(&s->whole.looking);
 	cycle_wants_fini(&s->single.looking);
 	swarm_newer_clear(&s->newer);
+	map_fini(&s->unknown);
 	dirty_fini(&s->dirty);
 	s->closed(s->closed_arg);
 	free(s);
@@ -84,6 +87,60 @@ add_ids(struct map *to, const struct map *ids)
 		(void)map_set(to, e->key, to);
 }
 
+/*
+ * What a look that was just taken shows is newer than the whole list under
+ * way: all of the services it asked for, and of others that are known the
+ * tasks.
+ */
+static void
+note_newer(struct looks *s, const struct swarm_batch *b)
+{
+	struct map_entry *e;
+
+	add_ids(&s->newer.ids, &b->asked);
+	for (size_t i = 0; (e = map_next(&b->asked_tasks, &i)) != NULL;) {
+		if (map_get(&s->swarm->model->services, e->key) != NULL)
+			(void)map_set(&s->newer.task_ids, e->key, s);
+		else
+			(void)map_set(&s->unknown, e->key, s);
+	}
+	s->newer.networks |= b->networks;
+	s->newer.nodes |= b->nodes;
+	s->newer.secrets |= b->secrets;
+	s->newer.configs |= b->configs;
+}
+
+/*
+ * A service that the whole list brought has the tasks of that list, though
+ * newer ones were shown, and could not be taken, before.
+ */
+static void
+look_at_brought(struct looks *s, uint64_t now)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&s->unknown, &i)) != NULL;) {
+		if (map_get(&s->swarm->model->services, e->key) != NULL)
+			(void)dirty_tasks(&s->dirty, e->key, now);
+	}
+}
+
+/* What events told while the answers were on their way counts, too. */
+static void
+add_told(struct looks *s, struct slot *slot)
+{
+	add_ids(&slot->looking.service_ids, &s->dirty.services);
+	add_ids(&slot->looking.service_ids, &s->next.service_ids);
+	if (slot != &s->whole)
+		return;
+	add_ids(&slot->looking.service_ids, &s->newer.ids);
+	add_ids(&slot->looking.service_ids, &s->newer.task_ids);
+	if (s->single.cycle == NULL)
+		return;
+	add_ids(&slot->looking.service_ids, &s->single.looking.service_ids);
+	add_ids(&slot->looking.service_ids, &s->single.looking.task_ids);
+}
+
 static void
 apply(struct looks *s, struct slot *slot, struct swarm_batch *batch)
 {
@@ -96,16 +153,17 @@ apply(struct looks *s, struct slot *slot, struct swarm_batch *batch)
 	};
 	uint64_t now = clock_mono_ms();
 
-	/* What events told while the answers were on their way counts too. */
-	add_ids(&slot->looking.service_ids, &s->dirty.services);
-	add_ids(&slot->looking.service_ids, &s->next.service_ids);
-	if (slot == &s->whole) {
-		add_ids(&slot->looking.service_ids, &s->newer.ids);
+	add_told(s, slot);
+	if (slot == &s->whole)
 		swarm_batch_except(batch, &s->newer);
-	}
 	if (found.all_tasks)
 		s->tasks_ms = now;
 	swarm_apply(s->swarm, batch, &slot->looking.service_ids, now, &changes);
+	/* What is held in doubt was not taken. */
+	if (slot == &s->single && s->whole.cycle != NULL && !changes.confirm)
+		note_newer(s, batch);
+	else if (slot == &s->whole)
+		look_at_brought(s, now);
 	s->handlers.on_found(s->arg, &found);
 	swarm_changes_fini(&changes);
 }
@@ -144,8 +202,10 @@ on_cycle_done(void *arg, struct swarm_batch *batch, const struct error *e)
 		apply(s, slot, batch);
 		s->handlers.on_done(s->arg, s->whole.failed);
 	}
-	if (slot == &s->whole)
+	if (slot == &s->whole) {
 		swarm_newer_clear(&s->newer);
+		map_fini(&s->unknown);
+	}
 	cycle_wants_fini(&slot->looking);
 	if (cycle_wants_any(&s->next) || dirty_any(&s->dirty))
 		looks_soon(s, delay);
@@ -192,14 +252,6 @@ start_single(struct looks *s, uint64_t now)
 	memset(&s->next, 0, sizeof(s->next));
 	s->next.services = services;
 	s->next.tasks = tasks;
-	if (s->whole.cycle != NULL) {
-		add_ids(&s->newer.ids, &w->service_ids);
-		add_ids(&s->newer.ids, &w->task_ids);
-		s->newer.networks |= w->networks;
-		s->newer.nodes |= w->nodes;
-		s->newer.secrets |= w->secrets;
-		s->newer.configs |= w->configs;
-	}
 	start_slot(s, &s->single, now);
 }
 

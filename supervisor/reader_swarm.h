@@ -56,15 +56,16 @@ struct swarm_batch {
 	bool all_services;
 	bool all_tasks;
 	bool networks, nodes, secrets, configs; /* whole lists */
-	bool manager;		/* the node says that it is one */
-	struct map asked;	/* service IDs asked one by one */
-	struct map asked_tasks; /* service IDs whose tasks were asked */
-	struct map gone;	/* service IDs that a 404 or event removed */
-	struct map except;	/* service IDs that were looked at since */
-	struct model *in;	/* owned; services, networks ..., bad */
-	struct map tasks;	/* ID -> struct task *, owned */
-	struct map updating;	/* IDs of services with an update under way */
-	struct map commits;	/* service ID -> uint64_t *, owned: UpdatedAt */
+	bool manager;		 /* the node says that it is one */
+	struct map asked;	 /* service IDs asked one by one */
+	struct map asked_tasks;	 /* service IDs whose tasks were asked */
+	struct map gone;	 /* service IDs that a 404 or event removed */
+	struct map except;	 /* service IDs that were looked at since */
+	struct map except_tasks; /* ... or whose tasks alone were */
+	struct model *in;	 /* owned; services, networks ..., bad */
+	struct map tasks;	 /* ID -> struct task *, owned */
+	struct map updating;	 /* IDs of services with an update under way */
+	struct map commits; /* service ID -> uint64_t *, owned: UpdatedAt */
 };
 void swarm_batch_init(struct swarm_batch *b);
 void swarm_batch_fini(struct swarm_batch *b);
@@ -81,10 +82,12 @@ void swarm_batch_skipped(
 
 /*
  * What was looked at while this whole list was on its way is known better: the
- * services 'ids', and the lists of other objects that are set.
+ * services 'ids', the tasks of 'task_ids', and the lists of other objects that
+ * are set.
  */
 struct swarm_newer {
 	struct map ids;
+	struct map task_ids;
 	bool networks, nodes, secrets, configs;
 };
 void swarm_newer_clear(struct swarm_newer *n);

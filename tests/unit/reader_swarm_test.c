@@ -132,6 +132,46 @@ tasks_of(const struct fixture *f, const char *id)
 }
 
 static void
+the_first_whole_list_tells_what_came_before_it(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Not whole: nobody is told of it. */
+	labelled(f, "a", 1);
+	f->batch.all_services = f->batch.all_tasks = true;
+	apply(f);
+	assert_false(f->swarm.complete);
+	labelled(f, "a", 1);
+	apply_lists(f);
+	assert_true(f->swarm.complete);
+	assert_true(changed(f, "a"));
+	labelled(f, "a", 1);
+	apply_lists(f);
+	assert_false(changed(f, "a"));
+}
+
+static void
+a_look_at_tasks_alone_is_no_look_at_the_service(void **state)
+{
+	struct fixture *f = *state;
+	struct swarm_newer newer = { 0 };
+
+	labelled(f, "a", 1);
+	task(f, "t1", "a", 2, "running", "running");
+	apply_lists(f);
+	/* A whole list, during which the tasks of a were looked at. */
+	service(f, "a", 5, "\"com.docker.lb.port\":\"81\"", "");
+	labelled(f, "b", 4);
+	(void)map_set(&newer.task_ids, "a", f);
+	swarm_batch_except(&f->batch, &newer);
+	apply_lists(f);
+	assert_true(changed(f, "a"));
+	assert_true(has(f, "b"));
+	assert_int_equal(tasks_of(f, "a"), 1);
+	swarm_newer_clear(&newer);
+}
+
+static void
 only_labelled_services_are_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -572,6 +612,8 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		T(the_first_whole_list_tells_what_came_before_it),
+		T(a_look_at_tasks_alone_is_no_look_at_the_service),
 		T(only_labelled_services_are_kept),
 		T(a_change_that_routing_does_not_read_is_none),
 		T(tasks_matter_when_they_become_or_cease_to_be_routable),
