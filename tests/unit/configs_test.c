@@ -30,6 +30,10 @@ take(struct configs *c, const char *line)
 	"{\"type\":\"config\",\"id\":\"b\",\"name\":\"red-1\","                \
 	"\"cluster\":\"red\",\"data\":null}"
 
+#define BAD_DATA                                                               \
+	"{\"type\":\"config\",\"id\":\"a\",\"name\":\"n\","                    \
+	"\"cluster\":\"c\",\"data\":\"Zm9\"}"
+
 static void
 nothing_counts_before_the_list(void **state)
 {
@@ -117,9 +121,7 @@ other_lines_are_refused(void **state)
 {
 	static const char *const bad[] = { "", "{}", "{\"type\":\"configs\"}",
 		"{\"type\":\"configs\",\"ids\":[1]}",
-		"{\"type\":\"config\",\"id\":\"a\"}",
-		"{\"type\":\"config\",\"id\":\"a\",\"name\":\"n\","
-		"\"cluster\":\"c\",\"data\":\"Zm9\"}",
+		"{\"type\":\"config\",\"id\":\"a\"}", BAD_DATA,
 		"{\"type\":\"status\"}" };
 	struct configs c = { 0 };
 	struct error e;
