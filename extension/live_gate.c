@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "claims.h"
 #include "live_object.h"
 
 #define NEED_MAX ((size_t)1024 * 1024)
@@ -26,10 +27,28 @@ add_name(struct str *out, struct map *seen, const char *name)
 	str_add_json(out, name, strlen(name));
 }
 
+/* Secrets, or configs, of those that no proxy has yet: nobody could use
+ * them otherwise. */
 static void
-format_need(const struct routing *r, struct str *out)
+add_uses(const struct live *l, const struct routing *r, bool configs,
+    struct str *out, struct map *seen)
 {
-	struct map networks = { 0 }, secrets = { 0 };
+	for (size_t i = 0; i < r->uses.len; i++) {
+		const struct secret_use *u = &r->uses.at[i].use;
+		bool config = u->kind == SECRET_AUTHORITIES &&
+		    claims_is_config(l->model, u->name);
+
+		if (config == configs)
+			add_name(out, seen, u->name);
+		if (!configs)
+			add_name(out, seen, u->key);
+	}
+}
+
+static void
+format_need(const struct live *l, const struct routing *r, struct str *out)
+{
+	struct map networks = { 0 }, secrets = { 0 }, configs = { 0 };
 	size_t i;
 
 	str_add(out, "{\"networks\":[");
@@ -38,14 +57,15 @@ format_need(const struct routing *r, struct str *out)
 	str_add(out, "],\"secrets\":[");
 	for (i = 0; i < r->secrets.len; i++)
 		add_name(out, &secrets, r->secrets.at[i]);
-	/* Also those that no proxy has yet: nobody could use them otherwise. */
-	for (i = 0; i < r->uses.len; i++) {
-		add_name(out, &secrets, r->uses.at[i].use.name);
-		add_name(out, &secrets, r->uses.at[i].use.key);
-	}
+	add_uses(l, r, false, out, &secrets);
+	str_add(out, "],\"configs\":[");
+	for (i = 0; i < r->configs.len; i++)
+		add_name(out, &configs, r->configs.at[i]);
+	add_uses(l, r, true, out, &configs);
 	str_add(out, "]}");
 	map_fini(&networks);
 	map_fini(&secrets);
+	map_fini(&configs);
 }
 
 /*
@@ -58,9 +78,9 @@ find_need(const struct live *l, const struct routing *r, struct str *out)
 	struct pinned_routing pinned;
 
 	if (!live_pin_is_on(l)) {
-		format_need(r, out);
+		format_need(l, r, out);
 	} else if (live_pin_routing(l, &pinned)) {
-		format_need(pinned.routing, out);
+		format_need(l, pinned.routing, out);
 		pinned_routing_fini(&pinned);
 	}
 }
@@ -76,8 +96,8 @@ live_gate_ready(struct live *l, const struct routing *r)
 	if (need.len == 0)
 		return l->gate.heard;
 	if (need.overflow) {
-		log_error("the proxies need more networks and secrets than "
-			  "can be told");
+		log_error("the proxies need more networks, secrets and "
+			  "configs than can be told");
 	} else if (l->gate.need == NULL || strcmp(need.p, l->gate.need) != 0) {
 		free(l->gate.need);
 		l->gate.need = xstrdup(need.p);

@@ -130,14 +130,10 @@ lingers(struct gate_group *g, char kind, const char *name,
 }
 
 static bool
-wants(const struct gate_wish *w, bool network, const char *key)
+is_among(const struct gate_ref *list, size_t n, bool by_id, const char *key)
 {
-	size_t n = network ? w->networks.len : w->secrets.len;
-
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(
-			network ? w->networks.at[i].id : w->secrets.at[i].name,
-			key) == 0)
+		if (strcmp(by_id ? list[i].id : list[i].name, key) == 0)
 			return true;
 	}
 	return false;
@@ -166,12 +162,15 @@ keep_lingering(struct gate_group *g, const struct gate_view *v,
 {
 	const struct gate_seen *s = g->seen;
 
+	size_t n_networks = w->networks.len;
+	size_t n_secrets = w->secrets.len, n_configs = w->configs.len;
+
 	for (size_t i = 0; i < s->spec_networks.len; i++) {
 		const char *id = s->spec_networks.at[i];
 		const struct network *n = map_get(&v->model->networks, id);
 		struct gate_ref r = { id, n == NULL ? id : n->name };
 
-		if (wants(w, true, id))
+		if (is_among(w->networks.at, n_networks, true, id))
 			needed_again(g, 'n', id);
 		else if (lingers(g, 'n', id, v, ret_due))
 			vec_push(&w->networks, r);
@@ -180,13 +179,25 @@ keep_lingering(struct gate_group *g, const struct gate_view *v,
 		const char *name = s->spec_secrets.at[i];
 		const struct secret *x = map_get(&v->model->secrets, name);
 
-		if (wants(w, false, name)) {
+		if (is_among(w->secrets.at, n_secrets, false, name)) {
 			needed_again(g, 's', name);
 		} else if (x != NULL && !is_credential(s, name) &&
 		    lingers(g, 's', name, v, ret_due)) {
 			struct gate_ref r = { x->id, x->name };
 
 			vec_push(&w->secrets, r);
+		}
+	}
+	for (size_t i = 0; i < s->spec_configs.len; i++) {
+		const char *name = s->spec_configs.at[i];
+		const struct secret *x = map_get(&v->model->configs, name);
+
+		if (is_among(w->configs.at, n_configs, false, name)) {
+			needed_again(g, 'c', name);
+		} else if (x != NULL && lingers(g, 'c', name, v, ret_due)) {
+			struct gate_ref r = { x->id, x->name };
+
+			vec_push(&w->configs, r);
 		}
 	}
 }
@@ -235,6 +246,7 @@ wish_fini(struct gate_wish *w)
 {
 	vec_fini(&w->networks);
 	vec_fini(&w->secrets);
+	vec_fini(&w->configs);
 }
 
 /* ---------------------------------------------------------------- deciding */

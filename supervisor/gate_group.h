@@ -46,7 +46,8 @@ struct gate_group {
 	bool was_seen;
 	uint64_t missing_ms;  /* since when it is not there; 0: it is */
 	uint64_t unplaced_ms; /* since when a task waits; 0: none */
-	struct map unneeded;  /* "n ID", "s NAME" -> uint64_t *, owned */
+	struct map
+	    unneeded; /* "n ID", "s NAME", "c NAME" -> uint64_t *, owned */
 	/* Two supervisors: the first owner that was met, and whether we won. */
 	char *old_owner;
 	bool claimed;

@@ -18,6 +18,9 @@ gate_seen_free(struct gate_seen *s)
 	for (size_t i = 0; i < s->spec_secrets.len; i++)
 		free(s->spec_secrets.at[i]);
 	vec_fini(&s->spec_secrets);
+	for (size_t i = 0; i < s->spec_configs.len; i++)
+		free(s->spec_configs.at[i]);
+	vec_fini(&s->spec_configs);
 	for (size_t i = 0; i < s->networks.len; i++)
 		free(s->networks.at[i]);
 	vec_fini(&s->networks);
@@ -72,7 +75,8 @@ gate_look_service(const char *json, size_t len)
 	json_t *labels = json_object_get(spec, "Labels");
 	json_t *template = json_object_get(spec, "TaskTemplate");
 	json_t *update = json_object_get(o, "UpdateStatus");
-	struct texts networks = { 0 }, secrets = { 0 };
+	json_t *container = json_object_get(template, "ContainerSpec");
+	struct texts networks = { 0 }, secrets = { 0 }, configs = { 0 };
 	struct gate_seen *s;
 
 	if (*text(labels, GATE_LABEL_OWNER) == '\0' ||
@@ -94,10 +98,10 @@ gate_look_service(const char *json, size_t len)
 	s->update_words = xstrdup(text(update, "Message"));
 	collect(json_object_get(template, "Networks"), "Target", &networks);
 	memcpy(&s->spec_networks, &networks.list, sizeof(networks.list));
-	collect(json_object_get(
-		    json_object_get(template, "ContainerSpec"), "Secrets"),
-	    "SecretName", &secrets);
+	collect(json_object_get(container, "Secrets"), "SecretName", &secrets);
 	memcpy(&s->spec_secrets, &secrets.list, sizeof(secrets.list));
+	collect(json_object_get(container, "Configs"), "ConfigName", &configs);
+	memcpy(&s->spec_configs, &configs.list, sizeof(configs.list));
 	return s;
 }
 

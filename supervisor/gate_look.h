@@ -21,6 +21,7 @@ struct gate_seen {
 	uint64_t replicas;
 	VEC(char *) spec_networks; /* IDs */
 	VEC(char *) spec_secrets;  /* names */
+	VEC(char *) spec_configs;  /* names */
 	/* "updating", "paused", ...; "" where there is no update */
 	char *update;
 	char *update_words;

@@ -14,8 +14,11 @@ gate_need_fini(struct gate_need *n)
 		free(n->networks.at[i]);
 	for (size_t i = 0; i < n->secrets.len; i++)
 		free(n->secrets.at[i]);
+	for (size_t i = 0; i < n->configs.len; i++)
+		free(n->configs.at[i]);
 	vec_fini(&n->networks);
 	vec_fini(&n->secrets);
+	vec_fini(&n->configs);
 }
 
 struct names {
@@ -46,7 +49,7 @@ gate_need_parse(
     const char *body, size_t len, struct gate_need *ret, struct error *e)
 {
 	json_auto_t *o = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
-	struct names networks = { 0 }, secrets = { 0 };
+	struct names networks = { 0 }, secrets = { 0 }, configs = { 0 };
 	struct gate_need n = { 0 };
 	int rc;
 
@@ -55,8 +58,11 @@ gate_need_parse(
 	rc = parse_names(json_object_get(o, "networks"), &networks, e);
 	if (rc == 0)
 		rc = parse_names(json_object_get(o, "secrets"), &secrets, e);
+	if (rc == 0)
+		rc = parse_names(json_object_get(o, "configs"), &configs, e);
 	memcpy(&n.networks, &networks.list, sizeof(n.networks));
 	memcpy(&n.secrets, &secrets.list, sizeof(n.secrets));
+	memcpy(&n.configs, &configs.list, sizeof(n.configs));
 	if (rc != 0) {
 		gate_need_fini(&n);
 		return -1;
@@ -95,6 +101,18 @@ add_secret(struct gate_wish *w, const struct secret *s)
 			return;
 	}
 	vec_push(&w->secrets, r);
+}
+
+static void
+add_config(struct gate_wish *w, const struct secret *s)
+{
+	struct gate_ref r = { s->id, s->name };
+
+	for (size_t i = 0; i < w->configs.len; i++) {
+		if (strcmp(w->configs.at[i].id, s->id) == 0)
+			return;
+	}
+	vec_push(&w->configs, r);
 }
 
 static int
@@ -230,7 +248,7 @@ grants(const struct secret *secret, const struct service *s)
 }
 
 static bool
-names(const struct service *s, const char *name)
+names(const struct service *s, const char *name, bool config)
 {
 	struct labels l = { 0 };
 	struct findings remarks = { 0 };
@@ -244,7 +262,8 @@ names(const struct service *s, const char *name)
 	const char *const texts[] = { l.ssl_cert, l.ssl_key, l.ssl_backend_ca,
 		l.basic_auth };
 	for (p = texts; p < texts + countof(texts); p++)
-		found |= *p != NULL && strcmp(*p, name) == 0;
+		found |= (!config || *p == l.ssl_backend_ca) && *p != NULL &&
+		    strcmp(*p, name) == 0;
 	labels_fini(&l);
 	findings_fini(&remarks);
 	return found;
@@ -259,7 +278,7 @@ somebody_may(const struct model *m, const struct map *services,
 	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
 		const struct service *s = map_get(&m->services, e->key);
 
-		if (s != NULL && names(s, secret->name) &&
+		if (s != NULL && names(s, secret->name, false) &&
 		    (c->cluster.secrets != SECRETS_GRANTED ||
 			mounts(s, secret->name) || grants(secret, s)))
 			return true;
@@ -282,6 +301,40 @@ allow_secrets(const struct gate_need *need, const struct model *m,
 	}
 }
 
+/* Their contents are no secret: who names one may have it. */
+static bool
+somebody_names(
+    const struct model *m, const struct map *services, const char *name)
+{
+	const struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
+		const struct service *s = map_get(&m->services, e->key);
+
+		if (s != NULL && names(s, name, true))
+			return true;
+	}
+	return false;
+}
+
+static void
+allow_configs(const struct gate_need *need, const struct model *m,
+    const struct map *services, struct gate_wish *w, struct str *refused)
+{
+	for (size_t i = 0; i < need->configs.len; i++) {
+		const char *name = need->configs.at[i];
+		const struct secret *s = map_get(&m->configs, name);
+
+		/* A secret of that name has its place. */
+		if (s == NULL || map_get(&m->secrets, name) != NULL)
+			continue;
+		if (somebody_names(m, services, name))
+			add_config(w, s);
+		else
+			refuse(refused, "config", name);
+	}
+}
+
 void
 gate_need_allow(const struct gate_need *n, const struct model *m,
     const struct map *services, struct gate_wish *w, struct str *refused)
@@ -291,6 +344,7 @@ gate_need_allow(const struct gate_need *n, const struct model *m,
 	else
 		allow_networks(n, m, services, w, refused);
 	allow_secrets(n, m, services, w, refused);
+	allow_configs(n, m, services, w, refused);
 }
 
 void
@@ -298,6 +352,7 @@ gate_need_sort(struct gate_wish *w)
 {
 	vec_sort(&w->networks, compare_refs);
 	vec_sort(&w->secrets, compare_refs);
+	vec_sort(&w->configs, compare_refs);
 }
 
 int

@@ -1,7 +1,8 @@
 /*
  * What a cluster's proxies may have of what its extension asks for: networks
  * that a service of this cluster is on, secrets that a service of this cluster
- * names in a label and that [cluster] secrets grants.  Pure; for gate.c.
+ * names in a label and that [cluster] secrets grants, configs that such a label
+ * names as an application's authorities.  Pure; for gate.c.
  */
 #ifndef SUPERVISOR_GATE_NEED_H
 #define SUPERVISOR_GATE_NEED_H
@@ -16,6 +17,7 @@
 struct gate_need {
 	VEC(char *) networks; /* IDs */
 	VEC(char *) secrets;  /* names */
+	VEC(char *) configs;  /* names */
 };
 /* Strict; "need" of the bus. */
 int gate_need_parse(const char *body, size_t len, struct gate_need *ret,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "base/sha256.h"
 #include "config/keys.h"
 #include "gate_spec_lists.h"
@@ -184,6 +185,7 @@ lay_container(struct laying *l, json_t *template)
 	put(o, "CapabilityDrop", json_pack("[s]", "ALL"));
 	gate_lists_mount(o, GATE_AGENT_DIR);
 	gate_lists_secrets(o, w);
+	gate_lists_configs(o, w);
 	gate_lists_env(o, &c->proxy.env, l->was, &l->set);
 	if (enforced(l, "stop_signal"))
 		put(o, "StopSignal", text(c->proxy.stop_signal));
@@ -268,13 +270,35 @@ port_json(const struct cluster_config *c, uint16_t target, uint16_t published)
 	    c->proxy.publish_mode == PUBLISH_HOST ? "host" : "ingress");
 }
 
+/*
+ * What a balancer in front asks: only on the proxy's own node, where the
+ * answer is that of the proxy it is asked about.  0: none.
+ */
+static uint16_t
+health_port(const struct cluster_config *c)
+{
+	const char *colon = c->proxy.health_listen == NULL
+	    ? NULL
+	    : strrchr(c->proxy.health_listen, ':');
+	uint32_t port = 0;
+
+	if (colon == NULL || c->proxy.publish_mode != PUBLISH_HOST ||
+	    strncmp(c->proxy.health_listen, "127.", 4) == 0 ||
+	    parse_u32(
+		colon + 1, strlen(colon + 1), 1, UINT16_MAX, &port, NULL) != 0)
+		return 0;
+	return (uint16_t)port;
+}
+
 static void
 lay_ports(struct laying *l)
 {
 	static const char *const keys[] = { "publish_mode", "published_port",
-		"target_port", "published_ssl_port", "target_ssl_port" };
+		"target_port", "published_ssl_port", "target_ssl_port",
+		"health_listen" };
 	const struct cluster_config *c = l->w->config;
 	json_t *o = inner(l->spec, "EndpointSpec"), *ports;
+	uint16_t health = health_port(c);
 	bool any = false;
 
 	for (size_t i = 0; i < countof(keys); i++)
@@ -290,6 +314,9 @@ lay_ports(struct laying *l)
 		must(json_array_append_new(ports,
 			 port_json(c, c->proxy.target_ssl_port,
 			     c->proxy.published_ssl_port)) == 0);
+	if (health != 0)
+		must(json_array_append_new(
+			 ports, port_json(c, health, health)) == 0);
 	if (l->create)
 		put(o, "Mode", text("vip"));
 	put(o, "Ports", ports);

@@ -2,11 +2,11 @@
  * The spec of a cluster's proxy service: what the INI and the accepted needs
  * say, laid over what the service has.  Pure; for gate.c.
  *
- * Ours always: command, networks, secrets, the folder in memory, read-only
- * root, capabilities, our labels.  Everything else is a unit with a key of
- * the INI: it is set when the service is made, where the INI speaks, and once
- * more (to the default) where the INI spoke before; a unit of which the INI
- * says nothing stays as somebody else set it.  Replicas follow the INI only
+ * Ours always: command, networks, secrets, configs, the folder in memory,
+ * read-only root, capabilities, our labels.  Everything else is a unit with a
+ * key of the INI: it is set when the service is made, where the INI speaks, and
+ * once more (to the default) where the INI spoke before; a unit of which the
+ * INI says nothing stays as somebody else set it.  Replicas follow the INI only
  * when its number changes: the last applied one is a label.
  */
 #ifndef SUPERVISOR_GATE_SPEC_H
@@ -26,7 +26,7 @@
 #define GATE_LABEL_SET "bulkhead.set"
 #define GATE_LABEL_STACK "com.docker.stack.namespace"
 
-/* A network or secret of Docker; both borrowed. */
+/* A network, secret or config of Docker; both borrowed. */
 struct gate_ref {
 	const char *id;
 	const char *name;
@@ -39,6 +39,7 @@ struct gate_wish {
 	const char *control_host; /* where [control] url says nothing */
 	VEC(struct gate_ref) networks;
 	VEC(struct gate_ref) secrets;
+	VEC(struct gate_ref) configs;
 	bool scale; /* 'replicas' whatever the INI says */
 	uint64_t replicas;
 };

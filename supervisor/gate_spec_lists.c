@@ -196,6 +196,40 @@ gate_lists_secrets(json_t *container, const struct gate_wish *w)
 	set(container, "Secrets", list);
 }
 
+static json_t *
+config_json(const struct gate_wish *w, const struct gate_ref *r)
+{
+	char *file _cleanup_free_ =
+	    xasprintf("%s/%s", w->config->proxy.secrets_dir, r->name);
+
+	return json_pack("{s:{s:s,s:s,s:s,s:i},s:s,s:s}", "File", "Name", file,
+	    "UID", "0", "GID", "0", "Mode", SECRET_MODE, "ConfigID", r->id,
+	    "ConfigName", r->name);
+}
+
+void
+gate_lists_configs(json_t *container, const struct gate_wish *w)
+{
+	json_t *was = json_object_get(container, "Configs");
+	json_t *list = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(was, i, item)
+	{
+		for (size_t k = 0; k < w->configs.len; k++) {
+			const struct gate_ref *r = &w->configs.at[k];
+
+			if (find(was, "ConfigID", r->id) == item)
+				append(list, config_json(w, r));
+		}
+	}
+	for (i = 0; i < w->configs.len; i++) {
+		if (find(list, "ConfigID", w->configs.at[i].id) == NULL)
+			append(list, config_json(w, &w->configs.at[i]));
+	}
+	set(container, "Configs", list);
+}
+
 void
 gate_lists_networks(json_t *template, const struct gate_wish *w)
 {

@@ -22,8 +22,9 @@ void gate_lists_env(struct json_t *container, const struct config_pairs *pairs,
     const char *was, struct str *set);
 /* A folder in memory at 'target', beside other mounts. */
 void gate_lists_mount(struct json_t *container, const char *target);
-/* Exactly the secrets of 'w'. */
+/* Exactly the secrets, and the configs, of 'w'. */
 void gate_lists_secrets(struct json_t *container, const struct gate_wish *w);
+void gate_lists_configs(struct json_t *container, const struct gate_wish *w);
 /* Exactly its networks; those that are there keep their place. */
 void gate_lists_networks(struct json_t *template, const struct gate_wish *w);
 struct json_t *gate_lists_texts(const struct config_list *list);

@@ -291,14 +291,17 @@ static const struct config_key cluster_keys[] = {
 	TEXT("proxy", "health_listen", C(proxy.health_listen), NULL,
 	    config_check_listen,
 	    "HOST:PORT where a proxy tells balancers whether to send to it."
-	    " Driver local: proxy i takes PORT + i."),
+	    " Driver local: proxy i takes PORT + i. Driver swarm with"
+	    " publish_mode = host: published on the proxy's node, the same"
+	    " number, unless HOST is 127.0.0.1."),
 	TEXT("proxy", "status_listen", C(proxy.status_listen), NULL,
 	    config_check_listen,
 	    "HOST:PORT of the engine's status page. Driver local: proxy i"
-	    " takes PORT + i."),
+	    " takes PORT + i. Never published."),
 	TEXT("proxy", "secrets_dir", C(proxy.secrets_dir), "/run/secrets",
 	    config_check_path,
-	    "Folder where a proxy finds secrets, one file per name."),
+	    "Folder where a proxy finds secrets (and the configs that"
+	    " ssl_backend_ca names), one file per name."),
 	SIZE("proxy", "memory_limit", C(proxy.memory_limit), NULL, 4 * MB,
 	    1024 * GB, "Memory that a proxy's container may use."),
 	TEXT("proxy", "cpu_limit", C(proxy.cpu_limit), NULL, config_check_cpu,

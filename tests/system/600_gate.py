@@ -68,6 +68,16 @@ def secrets():
     return sorted(s["SecretName"] for s in container().get("Secrets", []))
 
 
+def configs():
+    return sorted(s["ConfigName"] for s in container().get("Configs", []))
+
+
+def make(kind, name):
+    answer = fake.api("POST", "/%s/create" % kind, {
+        "Name": name, "Labels": {}, "Data": "eA=="})
+    tap.equal(answer.status, 201)
+
+
 def replicas():
     return spec()["Mode"]["Replicated"]["Replicas"]
 
@@ -195,14 +205,41 @@ def a_moved_network_keeps_what_is_served():
 
 @tap.test
 def secrets_that_labels_name_are_mounted_and_no_others():
-    for name in ("cert-1", "other"):
-        answer = fake.api("POST", "/secrets/create", {
-            "Name": name, "Labels": {}, "Data": "eA=="})
-        tap.equal(answer.status, 201)
+    for name in ("cert-1", "cert-2", "other"):
+        make("secrets", name)
     fake.set_label("web", "com.docker.lb.ssl_cert", "cert-1")
     wait(lambda: secrets() == ["agent-token", "cert-1"], "the secret", 60)
+    fake.set_label("web", "com.docker.lb.ssl_cert", "cert-2")
+    wait(lambda: secrets() == ["agent-token", "cert-2"], "the next one", 60)
     fake.set_label("web", "com.docker.lb.ssl_cert", None)
     wait(lambda: secrets() == ["agent-token"], "its release", 60)
+    settled()
+
+
+@tap.test
+def configs_with_authorities_are_mounted_where_the_agent_looks():
+    for name in ("ca-1", "ca-2"):
+        make("configs", name)
+    make("secrets", "ca-2")
+
+    def edit(s):
+        s["Labels"].update({"com.docker.lb.ssl_backend": "true",
+                            "com.docker.lb.ssl_backend_tls_verify": "required",
+                            "com.docker.lb.ssl_backend_ca": "ca-1"})
+    fake.update_service("web", edit)
+    wait(lambda: configs() == ["ca-1"], "the config", 60)
+    tap.equal(container()["Configs"][0]["File"]["Name"], "/run/secrets/ca-1")
+    tap.equal(secrets(), ["agent-token"])
+    # Of a config and a secret with one name the secret is meant.
+    fake.set_label("web", "com.docker.lb.ssl_backend_ca", "ca-2")
+    wait(lambda: secrets() == ["agent-token", "ca-2"], "the secret", 60)
+    wait(lambda: configs() == [], "the config's release", 60)
+
+    def clean(s):
+        for key in [k for k in s["Labels"] if "ssl_backend" in k]:
+            del s["Labels"][key]
+    fake.update_service("web", clean)
+    wait(lambda: secrets() == ["agent-token"], "the release", 60)
     settled()
 
 

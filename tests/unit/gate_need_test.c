@@ -16,6 +16,8 @@
 	"{\"ID\":\"" id "\",\"Version\":{\"Index\":1},\"CreatedAt\":"          \
 	"\"2026-01-01T00:00:00Z\",\"Spec\":{\"Name\":\"" id "\",\"Labels\":{"  \
 	"\"com.docker.lb.hosts\":\"" id ".example\","                          \
+	"\"com.docker.lb.ssl_backend_ca\":\"c" secret "\","                    \
+	"\"com.docker.lb.ssl_backend\":\"true\","                              \
 	"\"com.docker.lb.ssl_cert\":\"" secret "\"},"                          \
 	"\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"i\"},"               \
 	"\"Networks\":[{\"Target\":\"" network "\"}]},"                        \
@@ -27,17 +29,21 @@
 	"{\"ID\":\"id-" name "\",\"Version\":{\"Index\":1},\"Spec\":{"         \
 	"\"Name\":\"" name "\",\"Labels\":{" labels "}}}"
 
-static const char world[] = "{\"version\":1,\"services\":[" SERVICE(
-    "ours", "n1", "s1") "," SERVICE("theirs", "n2",
-    "s2") "],\"networks\":[" NETWORK("n1", "overlay") "," NETWORK("n2",
-    "overlay") "],\"secrets\":[" SECRET("s1", "") "," SECRET("s2", "") "]}";
+static const char world[] =
+    "{\"version\":1,\"services\":[" SERVICE("ours", "n1", "s1") "," SERVICE(
+	"theirs", "n2", "s2") "],\"networks\":[" NETWORK("n1",
+	"overlay") "," NETWORK("n2", "overlay") "],\"secrets\":[" SECRET("s1",
+	"") "," SECRET("s2", "") "],\"configs\":[" SECRET("cs1",
+	"") "," SECRET("cs2", "") "," SECRET("s1", "") "]}";
 
-/* "NETWORKS|SECRETS|refused" of a need of everything. */
+/* "NETWORKS|SECRETS|CONFIGS|refused" of a need of everything. */
 static char *
 ask(const char *ini)
 {
 	static const char body[] = "{\"networks\":[\"n1\",\"n2\",\"none\"],"
-				   "\"secrets\":[\"s1\",\"s2\",\"none\"]}";
+				   "\"secrets\":[\"s1\",\"s2\",\"none\"],"
+				   "\"configs\":[\"cs1\",\"cs2\",\"s1\","
+				   "\"none\"]}";
 	struct config_errors errors = { 0 };
 	struct cluster_config *c =
 	    cluster_config_parse("blue.ini", ini, strlen(ini), &errors);
@@ -60,9 +66,13 @@ ask(const char *ini)
 	str_addc(&out, '|');
 	for (size_t i = 0; i < w.secrets.len; i++)
 		str_addf(&out, "%s ", w.secrets.at[i].id);
+	str_addc(&out, '|');
+	for (size_t i = 0; i < w.configs.len; i++)
+		str_addf(&out, "%s ", w.configs.at[i].id);
 	str_addf(&out, "|%s", refused.p);
 	vec_fini(&w.networks);
 	vec_fini(&w.secrets);
+	vec_fini(&w.configs);
 	map_fini(&services);
 	gate_need_fini(&n);
 	model_free(m);
@@ -77,7 +87,9 @@ only_what_a_service_of_the_cluster_has_is_given(void **state)
 	char *got = ask("[proxy]\ndriver = none\n");
 
 	(void)state;
-	assert_string_equal(got, "n1 |id-s1 |network name-n2, secret s2");
+	assert_string_equal(got,
+	    "n1 |id-s1 |id-cs1 |network name-n2, secret s2, "
+	    "config cs2");
 	free(got);
 }
 
@@ -88,7 +100,7 @@ a_fixed_list_is_given_whole_and_nothing_else(void **state)
 			"none\n");
 
 	(void)state;
-	assert_string_equal(got, "n2 |id-s1 |secret s2");
+	assert_string_equal(got, "n2 |id-s1 |id-cs1 |secret s2, config cs2");
 	free(got);
 }
 
@@ -99,17 +111,20 @@ secrets_have_to_be_granted_where_the_ini_says_so(void **state)
 			"none\n");
 
 	(void)state;
-	assert_string_equal(got, "n1 ||network name-n2, secret s1, secret s2");
+	assert_string_equal(got,
+	    "n1 ||id-cs1 |network name-n2, secret s1, "
+	    "secret s2, config cs2");
 	free(got);
 }
 
 static void
-anything_but_two_lists_of_names_is_refused(void **state)
+anything_but_three_lists_of_names_is_refused(void **state)
 {
 	static const char *const bad[] = { "", "[]", "{}",
-		"{\"networks\":[1],\"secrets\":[]}",
-		"{\"networks\":[\"\"],\"secrets\":[]}",
-		"{\"networks\":[],\"secrets\":{}}" };
+		"{\"networks\":[1],\"secrets\":[],\"configs\":[]}",
+		"{\"networks\":[\"\"],\"secrets\":[],\"configs\":[]}",
+		"{\"networks\":[],\"secrets\":{},\"configs\":[]}",
+		"{\"networks\":[],\"secrets\":[]}" };
 	struct gate_need n;
 	struct error e;
 
@@ -128,7 +143,7 @@ main(void)
 		cmocka_unit_test(a_fixed_list_is_given_whole_and_nothing_else),
 		cmocka_unit_test(
 		    secrets_have_to_be_granted_where_the_ini_says_so),
-		cmocka_unit_test(anything_but_two_lists_of_names_is_refused),
+		cmocka_unit_test(anything_but_three_lists_of_names_is_refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -256,6 +256,159 @@ agents_find_their_secrets_by_the_words_in_their_names(void **state)
 	cluster_config_free(c);
 }
 
+/* "PORT MODE" of each published port. */
+static char *
+published(const char *proxy)
+{
+	struct cluster_config *c = config(proxy, "");
+	struct gate_wish w = wish(c);
+	json_t *spec = merge(&w, NULL, NULL), *p;
+	STR_AUTO(out, 1024);
+	size_t i;
+
+	json_array_foreach(at(spec, "EndpointSpec.Ports"), i, p)
+	{
+		assert_true(json_integer_value(
+				json_object_get(p, "PublishedPort")) > 0);
+		str_addf(&out, "%lld:%lld %s;",
+		    json_integer_value(json_object_get(p, "PublishedPort")),
+		    json_integer_value(json_object_get(p, "TargetPort")),
+		    json_string_value(json_object_get(p, "PublishMode")));
+	}
+	json_decref(spec);
+	cluster_config_free(c);
+	return str_take(&out);
+}
+
+static void
+health_is_published_on_each_node_and_the_status_page_nowhere(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "health_listen = 0.0.0.0:8500\nstatus_listen = "
+		  "0.0.0.0:8501\n",
+		    "80:80 ingress;443:443 ingress;" },
+		{ "publish_mode = host\nhealth_listen = 0.0.0.0:8500\n"
+		  "status_listen = 0.0.0.0:8501\n",
+		    "80:80 host;443:443 host;8500:8500 host;" },
+		{ "publish_mode = host\nhealth_listen = 127.0.0.1:8500\n",
+		    "80:80 host;443:443 host;" },
+		{ "publish_mode = host\n", "80:80 host;443:443 host;" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(rows); i++) {
+		char *got = published(rows[i][0]);
+
+		assert_string_equal(got, rows[i][1]);
+		free(got);
+	}
+}
+
+static void
+the_health_port_goes_when_the_ini_is_silent_again(void **state)
+{
+	struct cluster_config *on =
+	    config("publish_mode = host\nhealth_listen = 0.0.0.0:8500\n", "");
+	struct cluster_config *off = config("publish_mode = host\n", "");
+	struct gate_wish w = wish(on);
+	json_t *spec = merge(&w, NULL, NULL), *next;
+
+	(void)state;
+	assert_int_equal(json_array_size(at(spec, "EndpointSpec.Ports")), 3);
+	w.config = off;
+	next = merge(&w, spec, NULL);
+	assert_int_equal(json_array_size(at(next, "EndpointSpec.Ports")), 2);
+	json_decref(next);
+	json_decref(spec);
+	cluster_config_free(on);
+	cluster_config_free(off);
+}
+
+static void
+secrets_and_configs_lie_where_the_agent_looks(void **state)
+{
+	struct cluster_config *c = config("secrets_dir = /certs\n", "");
+	struct gate_wish w = wish(c);
+	struct gate_ref s = { "sid", "cert" }, k = { "kid", "ca" };
+	struct gate_ref own = { "oid", "x-key-1" };
+	json_t *spec, *container;
+
+	(void)state;
+	vec_push(&w.secrets, s);
+	vec_push(&w.secrets, own);
+	vec_push(&w.configs, k);
+	spec = merge(&w, NULL, NULL);
+	container = at(spec, "TaskTemplate.ContainerSpec");
+	assert_string_equal(
+	    json_string_value(
+		at(json_array_get(at(container, "Secrets"), 0), "File.Name")),
+	    "/certs/cert");
+	assert_string_equal(
+	    json_string_value(
+		at(json_array_get(at(container, "Secrets"), 1), "File.Name")),
+	    "x-key-1");
+	assert_string_equal(
+	    json_string_value(
+		at(json_array_get(at(container, "Configs"), 0), "File.Name")),
+	    "/certs/ca");
+	assert_null(merge(&w, spec, NULL));
+	w.configs.len = 0;
+	json_decref(spec);
+	vec_fini(&w.secrets);
+	vec_fini(&w.configs);
+	cluster_config_free(c);
+}
+
+/* The agent's argument after 'option', or NULL. */
+static const char *
+argument(const json_t *spec, const char *option)
+{
+	json_t *args = at((json_t *)(uintptr_t)spec,
+		   "TaskTemplate.ContainerSpec.Args"),
+	       *a;
+	size_t i;
+
+	json_array_foreach(args, i, a)
+	{
+		if (strcmp(json_string_value(a), option) == 0)
+			return json_string_value(json_array_get(args, i + 1));
+	}
+	return NULL;
+}
+
+static void
+agents_dial_by_tls_with_their_certificate(void **state)
+{
+	static const char ini[] =
+	    "[proxy]\ndriver = swarm\n[control]\nlisten = 0.0.0.0:9000\n"
+	    "tls_cert = /c\ntls_key = /k\ntls_ca = /a\n"
+	    "agent_secrets = x-ca-1, x-cert-1, x-key-1\nnetwork = control\n";
+	struct config_errors errors = { 0 };
+	struct cluster_config *c =
+	    cluster_config_parse("blue.ini", ini, strlen(ini), &errors);
+	struct gate_wish w;
+	json_t *spec;
+
+	(void)state;
+	if (c == NULL)
+		fail_msg("%s", errors.lines.at[0]);
+	w = wish(c);
+	w.control_host = "tasks.bulkhead_supervisor";
+	spec = merge(&w, NULL, NULL);
+	assert_string_equal(argument(spec, "--control"),
+	    "https://tasks.bulkhead_supervisor:9000");
+	assert_string_equal(argument(spec, "--tls-ca"), "/run/secrets/x-ca-1");
+	assert_string_equal(
+	    argument(spec, "--tls-cert"), "/run/secrets/x-cert-1");
+	assert_string_equal(
+	    argument(spec, "--tls-key"), "/run/secrets/x-key-1");
+	assert_null(argument(spec, "--token-file"));
+	assert_string_equal(argument(spec, "--peer-listen"), "control:8402");
+	json_decref(spec);
+	config_errors_fini(&errors);
+	cluster_config_free(c);
+}
+
 static void
 a_service_that_is_not_replicated_is_told(void **state)
 {
@@ -285,6 +438,12 @@ main(void)
 		cmocka_unit_test(networks_keep_their_place_and_their_aliases),
 		cmocka_unit_test(
 		    agents_find_their_secrets_by_the_words_in_their_names),
+		cmocka_unit_test(
+		    health_is_published_on_each_node_and_the_status_page_nowhere),
+		cmocka_unit_test(
+		    the_health_port_goes_when_the_ini_is_silent_again),
+		cmocka_unit_test(secrets_and_configs_lie_where_the_agent_looks),
+		cmocka_unit_test(agents_dial_by_tls_with_their_certificate),
 		cmocka_unit_test(a_service_that_is_not_replicated_is_told),
 	};
 
