@@ -33,6 +33,7 @@ gate_unref(struct gate *g)
 	for (size_t i = 0; i < g->fresh.len; i++)
 		gate_seen_free(g->fresh.at[i]);
 	vec_fini(&g->fresh);
+	gate_left_fini(g);
 	gate_self_free(g->self);
 	if (g->closed != NULL)
 		g->closed(g->closed_arg);
@@ -157,7 +158,7 @@ gate_json(const struct gate *g, struct str *out)
 		    gate_group_error(x, uv_now(g->loop));
 
 		str_addf(out, "%s\"%s\":{\"state\":\"%s\"", i == 0 ? "" : ",",
-		    x->name, gate_group_state(x));
+		    x->name, gate_group_state(x, uv_now(g->loop)));
 		str_add_member(out, "service", x->config->proxy.service);
 		str_add_member(out, "service_id", s == NULL ? NULL : s->id);
 		str_addf(out, ",\"replicas\":%llu,\"running\":%u",
@@ -166,6 +167,7 @@ gate_json(const struct gate *g, struct str *out)
 		str_add_member(out, "error", error);
 		str_addc(out, '}');
 	}
+	gate_left_json(g, out);
 	str_addc(out, '}');
 }
 
@@ -291,6 +293,16 @@ step_group(struct gate *g, struct gate_group *x)
 
 /* ------------------------------------------------------------------ looking */
 
+/* What was seen last stays: proxies serve on without a Swarm. */
+static void
+tell_blind(struct gate *g, const struct error *e)
+{
+	for (size_t i = 0; i < g->groups.len; i++) {
+		gate_group_blind(g->groups.at[i], e, uv_now(g->loop));
+		tell_group(g, g->groups.at[i]);
+	}
+}
+
 static void
 end_look(struct gate *g, const struct error *e)
 {
@@ -300,8 +312,10 @@ end_look(struct gate *g, const struct error *e)
 	if (!g->closing && e == NULL && g->swarm->complete) {
 		for (size_t i = 0; i < g->groups.len; i++)
 			soon |= step_group(g, g->groups.at[i]);
+		soon |= gate_left_step(g);
+		g->left.due = false;
 	} else if (!g->closing && e != NULL) {
-		log_debug("gate: %s", e->msg);
+		tell_blind(g, e);
 	}
 	/* Until everything was listed once, nothing can be decided. */
 	soon |= !g->swarm->complete;
@@ -343,6 +357,7 @@ take_looks(struct gate *g)
 		missing |= seen == NULL;
 		gate_group_see(x, seen);
 	}
+	gate_left_take(g);
 	if (!missing && g->self_known) {
 		end_look(g, NULL);
 		return;
@@ -407,12 +422,18 @@ on_service(void *arg, const char *json, size_t len)
 		vec_push(&g->fresh, s);
 }
 
+static bool
+has_work(const struct gate *g)
+{
+	return g->groups.len > 0 || g->left.list.len > 0 || g->left.due;
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
 	struct gate *g = container_of(timer, struct gate, timer);
 
-	if (g->closing || g->looking || g->groups.len == 0)
+	if (g->closing || g->looking || !has_work(g))
 		return;
 	for (size_t i = 0; i < g->fresh.len; i++)
 		gate_seen_free(g->fresh.at[i]);
@@ -461,12 +482,14 @@ gate_heard(struct gate *g, const char *service_id)
 		if (s != NULL && strcmp(s->id, service_id) == 0)
 			look_in(g, SOON_MS);
 	}
+	if (g != NULL && gate_left_has(g, service_id))
+		look_in(g, SOON_MS);
 }
 
 void
 gate_changed(struct gate *g)
 {
-	if (g->groups.len > 0)
+	if (has_work(g))
 		look_in(g, SOON_MS);
 }
 
@@ -504,6 +527,7 @@ gate_configure(struct gate *g)
 		if (g->groups.at[i]->config == NULL)
 			drop_group(g, i);
 	}
+	g->left.due = true;
 	g->handlers.on_state(g->arg);
 	gate_changed(g);
 }

@@ -36,6 +36,7 @@ gate_group_free(struct gate_group *g)
 	gate_seen_free(g->seen);
 	free(g->old_owner);
 	free(g->ours);
+	free(g->blind);
 	free(g->error);
 	free(g->refused);
 	free(g->told);
@@ -71,6 +72,8 @@ gate_group_see(struct gate_group *g, struct gate_seen *seen)
 	gate_seen_free(g->seen);
 	g->seen = seen;
 	g->looked = true;
+	free(g->blind);
+	g->blind = NULL;
 	if (seen != NULL) {
 		g->was_seen = true;
 		g->missing_ms = 0;
@@ -480,10 +483,24 @@ gate_group_wrote(struct gate_group *g, const struct error *e, uint64_t now_ms)
 
 /* ------------------------------------------------------------------ telling */
 
-const char *
-gate_group_state(const struct gate_group *g)
+void
+gate_group_blind(struct gate_group *g, const struct error *e, uint64_t now_ms)
 {
-	if (!g->looked)
+	if (g->blind == NULL)
+		g->blind_ms = now_ms;
+	set_text(&g->blind, e->msg);
+}
+
+static bool
+is_blind(const struct gate_group *g, uint64_t now_ms)
+{
+	return g->blind != NULL && now_ms - g->blind_ms >= GATE_BLIND_MS;
+}
+
+const char *
+gate_group_state(const struct gate_group *g, uint64_t now_ms)
+{
+	if (!g->looked || is_blind(g, now_ms))
 		return "unknown";
 	if (g->passive)
 		return "passive";
@@ -530,6 +547,10 @@ gate_group_error(const struct gate_group *g, uint64_t now_ms)
 {
 	char *words = NULL;
 
+	if (is_blind(g, now_ms))
+		return xasprintf("Docker does not tell of the proxy service: "
+				 "%s",
+		    g->blind);
 	if (g->passive)
 		return xstrdup("another supervisor has taken the proxy "
 			       "service over");

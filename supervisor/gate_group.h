@@ -31,6 +31,8 @@ struct child_query;
 #define GATE_UNPLACED_MS 3000
 /* ... and for so long: a changed plan does not wait for that roll. */
 #define GATE_STUCK_MS 5000
+/* Looks that failed for so long are told. */
+#define GATE_BLIND_MS 2000
 /* What is asked for and not allowed is told after so long. */
 #define GATE_REFUSED_MS 5000
 /* An update that Swarm gave up after a failure is tried again after this. */
@@ -44,6 +46,8 @@ struct gate_group {
 	struct gate_seen *seen; /* owned; NULL: there is no such service */
 	bool looked;
 	bool was_seen;
+	char *blind; /* why the last look failed, owned; NULL: it did not */
+	uint64_t blind_ms;    /* since when */
 	uint64_t missing_ms;  /* since when it is not there; 0: it is */
 	uint64_t unplaced_ms; /* since when a task waits; 0: none */
 	struct map
@@ -105,13 +109,16 @@ void gate_group_free(struct gate_group *g);
 void gate_group_reset(struct gate_group *g);
 /* What a look showed (owned by the group now; NULL: nothing there). */
 void gate_group_see(struct gate_group *g, struct gate_seen *seen);
+/* A look failed; what was seen before stays. */
+void
+gate_group_blind(struct gate_group *g, const struct error *e, uint64_t now_ms);
 void gate_group_step(
     struct gate_group *g, const struct gate_view *v, struct gate_step *ret);
 /* How the write ended. */
 void
 gate_group_wrote(struct gate_group *g, const struct error *e, uint64_t now_ms);
 /* The state in one word, and the words of what is wrong or NULL (owned). */
-const char *gate_group_state(const struct gate_group *g);
+const char *gate_group_state(const struct gate_group *g, uint64_t now_ms);
 char *gate_group_error(const struct gate_group *g, uint64_t now_ms);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "gate.h"
 #include "gate_group.h"
+#include "gate_left.h"
 #include "gate_self.h"
 
 struct gate {
@@ -19,6 +20,7 @@ struct gate {
 	uint64_t started_ms;
 	VEC(struct gate_group *) groups;
 	VEC(struct gate_seen *) fresh; /* of the look under way */
+	struct gate_leftovers left;
 	uv_timer_t timer;
 	bool looking;
 	bool again; /* a look was wanted meanwhile */

@@ -372,6 +372,67 @@ def services(record):
     record.shapes["updated service"] = flat(shape(later))
 
 
+def writes(record):
+    """What a spec asks for that is not there, or not free."""
+    call, engine = record.call, record.engine
+
+    def port(number, mode, target=8080):
+        return {"EndpointSpec": {"Ports": [{
+            "Protocol": "tcp", "TargetPort": target, "PublishedPort": number,
+            "PublishMode": mode}]}}
+
+    def create(name, label, **more):
+        return call(label, "POST", "/services/create", engine.service_spec(
+            name, replicas=0, **more))
+
+    def blobs(kind, *names, target=None):
+        return {"ContainerSpec": {kind + "s": [{
+            "File": {"Name": target or name, "UID": "0", "GID": "0",
+                     "Mode": 0o444},
+            kind + "ID": (name[0] * 25), kind + "Name": name}
+            for name in names]}}
+    create("w", "create with a secret that is gone",
+           **blobs("Secret", "quick"))
+    create("w", "create with secrets that are gone",
+           **blobs("Secret", "quick", "path"))
+    create("w", "create with a config that is gone",
+           **blobs("Config", "quick"))
+    first = create("one-port", "publish", **port(18080, "ingress")).json["ID"]
+    create("host-port", "publish on each node", **port(18081, "host"))
+    create("w", "publish what is taken", **port(18080, "ingress"))
+    create("w", "publish on nodes what is taken", **port(18080, "host"))
+    create("w", "publish what nodes have", **port(18081, "ingress"))
+    second = create("second", "share a port of the nodes",
+                    **port(18081, "host")).json["ID"]
+    twice = port(18090, "ingress")
+    twice["EndpointSpec"]["Ports"] *= 2
+    create("w", "publish twice", **twice)
+    service = engine.get("/services/second")
+    path = "/services/%s/update" % second
+    version = {"version": service["Version"]["Index"]}
+    for label, more in (
+            ("update to what is taken", port(18080, "ingress")),
+            ("update to a secret that is gone", blobs("Secret", "quick")),
+            ("update to a config that is gone", blobs("Config", "quick")),
+            ("update to a bad name of an image", {"ContainerSpec": {
+                "Image": ""}}),
+            ("update to a network that is gone", {"networks": ["none-such"]})):
+        call(label, "POST", path, engine.service_spec(
+            "second", replicas=0, **more), query=version)
+        call(label + ", out of sequence", "POST", path, engine.service_spec(
+            "second", replicas=0, **more), query={"version": 1})
+    record.facts["refused writes change nothing"] = (
+        engine.get("/services/second")["Version"] == service["Version"])
+    call("keep its own port", "POST", "/services/%s/update" % first,
+         engine.service_spec("one-port", replicas=0, labels={"a": "b"},
+                             **port(18080, "ingress")),
+         query={"version": engine.get("/services/one-port")["Version"][
+             "Index"]})
+    for name in ("one-port", "host-port", "second"):
+        call("delete " + name, "DELETE", "/services/" + name)
+        call("delete again " + name, "DELETE", "/services/" + name)
+
+
 def numbered(watcher, known):
     """The tasks of the log that are not in 'known', oldest first."""
     out = []
@@ -639,6 +700,7 @@ def run(engine):
     errors(record)
     objects(record)
     services(record)
+    writes(record)
     rolling(record, "stop-first", 2)
     rolling(record, "start-first", 3)
     scaling(record)

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "sim_api.h"
+#include "sim_check.h"
 #include "sim_events.h"
 #include "sim_filter.h"
 #include "sim_orch.h"
@@ -73,6 +74,10 @@ sim_service_make(struct sim *s, const json_t *request, struct error *e)
 
 	if (spec == NULL)
 		return NULL;
+	if (sim_check_spec(s, NULL, spec, e) != 0) {
+		json_decref(spec);
+		return NULL;
+	}
 	name = json_string_value(json_object_get(spec, "Name"));
 	if (map_get(&s->by_name[SIM_SERVICE], name) != NULL) {
 		(void)error_set(e, 409,
@@ -190,6 +195,11 @@ sim_api_service_update(struct sim_call *c)
 	spec = sim_spec_normalize(c->sim, body, &e);
 	if (spec == NULL) {
 		sim_api_error(c, e.code, "%s", e.msg);
+		return;
+	}
+	if (sim_check_spec(c->sim, v, spec, &e) != 0) {
+		sim_api_error(c, e.code, "%s", e.msg);
+		json_decref(spec);
 		return;
 	}
 	if (!sim_api_version_is(c, o)) {

@@ -19,6 +19,7 @@ struct fault {
 	char *path;
 	enum mode mode;
 	int status;
+	char *message; /* of an error */
 	uint64_t delay_ms;
 	uint64_t left; /* 0: no end */
 };
@@ -55,10 +56,17 @@ sim_control_init(struct sim *s)
 }
 
 static void
+free_fault(struct fault *f)
+{
+	free(f->path);
+	free(f->message);
+}
+
+static void
 clear_faults(struct sim_control *k)
 {
 	for (size_t i = 0; i < k->faults.len; i++)
-		free(k->faults.at[i].path);
+		free_fault(&k->faults.at[i]);
 	k->faults.len = 0;
 }
 
@@ -200,9 +208,9 @@ meet_fault(struct sim_call *c, const char *path)
 	f = k->faults.at[i];
 	log_info("fault %s on %s", mode_names[f.mode], path);
 	if (f.mode == ERROR)
-		sim_api_error(c, f.status, "simulated fault");
+		sim_api_error(c, f.status, "%s", f.message);
 	if (f.left == 1) {
-		free(f.path);
+		free_fault(&f);
 		vec_remove(&k->faults, i);
 	} else if (f.left > 1) {
 		k->faults.at[i].left--;
@@ -235,7 +243,7 @@ static void
 add_fault(struct sim_call *c)
 {
 	json_t *body = sim_api_body(c);
-	const char *mode, *path;
+	const char *mode, *path, *message;
 	struct fault *f;
 	enum mode m = ERROR;
 
@@ -243,6 +251,7 @@ add_fault(struct sim_call *c)
 		return;
 	mode = json_string_value(json_object_get(body, "mode"));
 	path = json_string_value(json_object_get(body, "path"));
+	message = json_string_value(json_object_get(body, "message"));
 	while (mode != NULL && m < NONE && strcmp(mode_names[m], mode) != 0)
 		m++;
 	if (m == NONE || path == NULL) {
@@ -251,6 +260,7 @@ add_fault(struct sim_call *c)
 	}
 	f = vec_add(&c->sim->control->faults);
 	f->path = xstrdup(path);
+	f->message = xstrdup(message == NULL ? "simulated fault" : message);
 	f->mode = m;
 	f->status = (int)json_integer_value(json_object_get(body, "status"));
 	if (f->status == 0)
