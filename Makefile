@@ -284,9 +284,10 @@ bench: deps-bench ## measure, side by side in one run; one line of figures each
 	@tests/bench/bench.py --build build/plain
 
 .PHONY: bench-swarm
-bench-swarm: deps-test ## the same on a real Swarm: push against polling
+bench-swarm: deps-test ## the same on a real Swarm: push against polling, labels against Interlock
 	@$(flavour) all
 	@tests/bench/push.py --build build/plain
+	@tests/bench/label.py --build build/plain
 
 .PHONY: bench-scale
 bench-scale: ## 10,000 services, 100,000 tasks, 50 clusters, 100 changes/s: T=60
