@@ -158,6 +158,23 @@ def a_deleted_service_comes_back():
 
 
 @tap.test
+def a_subnet_that_is_used_up_is_told_and_harms_no_proxy():
+    real.create_network("tiny", IPAM={"Config": [{
+        "Subnet": "10.99.0.0/29"}]})
+    real.create_service("eater", networks=["tiny"], replicas=2,
+                        labels=lb("eater.example"))
+    words = "wait for a node or for an address"
+    wait(lambda: words in (gate()["error"] or ""), "the words")
+    tap.contains(system.ctl("status")[1], words)
+    wait(lambda: words in system.ctl("explain", "eater", check=False)[1],
+         "explain to tell it")
+    served("web.example", 2)
+    real.remove_service("eater")
+    settled(2)
+    served("web.example", 2)
+
+
+@tap.test
 def a_missing_image_is_told_and_harms_no_proxy():
     configure("image = nowhere.invalid/none:1")
     system.process.popen.send_signal(1)
