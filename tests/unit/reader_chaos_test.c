@@ -29,7 +29,7 @@ struct mirror {
 	VEC(unsigned) tasks;
 };
 
-static uint64_t seed = 1;
+static uint64_t seed = 1105; /* 1108 lost a change once */
 static unsigned rounds = 6;
 
 static struct reader {
