@@ -291,6 +291,9 @@ def tasks_of_a_node_that_dies_leave_and_come_back_elsewhere():
         return (len(running) == number and
                 upstream_tasks("web.example") == running)
     procs.wait_for(elsewhere, NODE, "their successors", 0.2)
+    procs.wait_for(lambda: all(
+        p["applied"] == p["generation"] for p in system.proxies("blue")
+        if p["alive"]), 60, "the proxies to apply", 0.1)
     with Client("web.example", proxies()) as client:
         client.wait_count(100)
     tap.equal(client.failures[:5], [], "failed of %d" % client.asked)
