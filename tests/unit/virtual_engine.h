@@ -409,6 +409,6 @@ task_commit(unsigned i, enum watch_action action)
 	publish_last();
 }
 
-#include "virtual_answers.h"
+#include "virtual_answers.inc"
 
 #endif
