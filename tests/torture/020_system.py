@@ -126,7 +126,7 @@ class Log:
 
 def check(what, log, role):
     """Whoever failed to allocate died alone, and in order."""
-    text = log.text()
+    text = torture.SANITIZERS_OWN.sub("", log.text())
     caller = failing[role].caller
     if torture.BROKEN.search(text):
         raise torture.Wrong("%s (for %s):\n%s" % (what, caller, text[-4000:]))

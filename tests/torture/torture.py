@@ -26,6 +26,10 @@ OUR_WORDS = "out of memory"
 BROKEN = re.compile(
     r"AddressSanitizer|LeakSanitizer|runtime error|must\(.*\) failed|"
     r"Assertion|stack smashing|corrupted|double free|invalid pointer")
+# AddressSanitizer asks for the stack of each new thread and takes no failure
+# of that allocation, its own, for an answer: it ends the process in order.
+SANITIZERS_OWN = re.compile(
+    r"AddressSanitizer: CHECK failed: \S+ \"\(\(pthread_getattr_np\(.*")
 
 
 def preload():
