@@ -8,6 +8,7 @@ import os
 import bulkhead
 import engine
 import httpc
+import procs
 import tap
 from bulkhead import lb
 
@@ -27,27 +28,35 @@ def lists_over_all_clusters_are_in_the_order_of_clusters():
 
 @tap.test
 def every_metric_that_is_promised_is_told():
-    answer = httpc.request("GET", system.socket, "/metrics")
-    tap.equal(answer.status, 200)
-    text = answer.body.decode()
-    for name in ("bulkhead_events_total{source=\"poll\"}",
-                 "bulkhead_services{cluster=\"beta\",state=\"accepted\"} 1\n",
-                 "bulkhead_config_generation{cluster=\"beta\"}",
-                 "bulkhead_reloads_total{cluster=\"beta\"}",
-                 "bulkhead_apply_seconds_bucket{cluster=\"beta\",path=",
-                 "bulkhead_convergence_seconds_sum{cluster=\"beta\",path=",
-                 "bulkhead_bus_messages_total{cluster=\"beta\"}",
-                 "bulkhead_proxy_applied{cluster=\"beta\",proxy=\"beta.0\"}",
-                 "bulkhead_child_restarts_total{child=\"reader\"} 0\n",
-                 "bulkhead_watch_up 0\n",
-                 "bulkhead_docker_request_seconds_bucket{le=\"0.005\"}",
-                 "bulkhead_docker_request_seconds_bucket{le=\"+Inf\"}",
-                 "bulkhead_docker_request_seconds_sum ",
-                 "bulkhead_docker_request_seconds_count "):
-        tap.ok(name in text, "%s is missing" % name)
-    count = [line for line in text.split("\n")
-             if line.startswith("bulkhead_docker_request_seconds_count ")]
-    tap.ok(int(count[0].split()[1]) > 0, "no request was counted")
+    wanted = ("bulkhead_events_total{source=\"poll\"}",
+              "bulkhead_services{cluster=\"beta\",state=\"accepted\"} 1\n",
+              "bulkhead_config_generation{cluster=\"beta\"}",
+              "bulkhead_reloads_total{cluster=\"beta\"}",
+              "bulkhead_apply_seconds_bucket{cluster=\"beta\",path=",
+              "bulkhead_convergence_seconds_sum{cluster=\"beta\",path=",
+              "bulkhead_bus_messages_total{cluster=\"beta\"}",
+              "bulkhead_proxy_applied{cluster=\"beta\",proxy=\"beta.0\"}",
+              "bulkhead_child_restarts_total{child=\"reader\"} 0\n",
+              "bulkhead_watch_up 0\n",
+              "bulkhead_docker_request_seconds_bucket{le=\"0.005\"}",
+              "bulkhead_docker_request_seconds_bucket{le=\"+Inf\"}",
+              "bulkhead_docker_request_seconds_sum ",
+              "bulkhead_docker_request_seconds_count ")
+
+    def told():
+        answer = httpc.request("GET", system.socket, "/metrics")
+        tap.equal(answer.status, 200)
+        text = answer.body.decode()
+        for name in wanted:
+            tap.ok(name in text, "%s is missing" % name)
+        count = [line for line in text.split("\n") if line.startswith(
+            "bulkhead_docker_request_seconds_count ")]
+        tap.ok(int(count[0].split()[1]) > 0, "no request was counted")
+        return True
+
+    # What is served was told to the proxies before it is told to the
+    # supervisor.
+    procs.wait_for(told, bulkhead.SOON, "every metric")
 
 
 @tap.test
