@@ -80,39 +80,15 @@ is_joinable(const struct network *n)
 }
 
 static void
-add_network(struct gate_wish *w, const struct network *n)
+add_ref(struct gate_refs *refs, const char *id, const char *name)
 {
-	struct gate_ref r = { n->id, n->name };
+	struct gate_ref r = { id, name };
 
-	for (size_t i = 0; i < w->networks.len; i++) {
-		if (strcmp(w->networks.at[i].id, n->id) == 0)
+	for (size_t i = 0; i < refs->len; i++) {
+		if (strcmp(refs->at[i].id, id) == 0)
 			return;
 	}
-	vec_push(&w->networks, r);
-}
-
-static void
-add_secret(struct gate_wish *w, const struct secret *s)
-{
-	struct gate_ref r = { s->id, s->name };
-
-	for (size_t i = 0; i < w->secrets.len; i++) {
-		if (strcmp(w->secrets.at[i].id, s->id) == 0)
-			return;
-	}
-	vec_push(&w->secrets, r);
-}
-
-static void
-add_config(struct gate_wish *w, const struct secret *s)
-{
-	struct gate_ref r = { s->id, s->name };
-
-	for (size_t i = 0; i < w->configs.len; i++) {
-		if (strcmp(w->configs.at[i].id, s->id) == 0)
-			return;
-	}
-	vec_push(&w->configs, r);
+	vec_push(refs, r);
 }
 
 static int
@@ -172,7 +148,7 @@ allow_networks(const struct gate_need *need, const struct model *m,
 
 		if (n != NULL && is_joinable(n) &&
 		    somebody_is_on(m, services, n))
-			add_network(w, n);
+			add_ref(&w->networks, n->id, n->name);
 		else if (n != NULL)
 			refuse(refused, "network", n->name);
 	}
@@ -188,64 +164,11 @@ fixed_networks(const struct model *m, struct gate_wish *w)
 		    model_find_network(m, list->items.at[i]);
 
 		if (n != NULL && is_joinable(n))
-			add_network(w, n);
+			add_ref(&w->networks, n->id, n->name);
 	}
 }
 
 /* ---------------------------------------------------------------- secrets */
-
-static bool
-mounts(const struct service *s, const char *name)
-{
-	for (size_t i = 0; i < s->secrets.len; i++) {
-		if (strcmp(s->secrets.at[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-grants_item(const char *item, size_t len, const struct service *s)
-{
-	const char *texts[] = { "*", s->name, s->stack };
-
-	for (size_t i = 0; i < countof(texts); i++) {
-		const char *p = item;
-		size_t n = len;
-
-		if (texts[i] == NULL)
-			continue;
-		if (i == 2) {
-			if (n <= 6 || memcmp(p, "stack:", 6) != 0)
-				continue;
-			p += 6;
-			n -= 6;
-		}
-		if (strlen(texts[i]) == n && memcmp(p, texts[i], n) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The secret's label com.docker.lb.allow: a comma list. */
-static bool
-grants(const struct secret *secret, const struct service *s)
-{
-	const char *p = secret->allow;
-
-	while (p != NULL && *p != '\0') {
-		size_t len;
-
-		p += strspn(p, ", \t");
-		len = strcspn(p, ",");
-		while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t'))
-			len--;
-		if (len > 0 && grants_item(p, len, s))
-			return true;
-		p += strcspn(p, ",");
-	}
-	return false;
-}
 
 static bool
 names(const struct service *s, const char *name, bool config)
@@ -280,7 +203,8 @@ somebody_may(const struct model *m, const struct map *services,
 
 		if (s != NULL && names(s, secret->name, false) &&
 		    (c->cluster.secrets != SECRETS_GRANTED ||
-			mounts(s, secret->name) || grants(secret, s)))
+			service_mounts(s, secret->name) ||
+			secret_allows(secret, s)))
 			return true;
 	}
 	return false;
@@ -295,7 +219,7 @@ allow_secrets(const struct gate_need *need, const struct model *m,
 		const struct secret *s = map_get(&m->secrets, name);
 
 		if (s != NULL && somebody_may(m, services, w->config, s))
-			add_secret(w, s);
+			add_ref(&w->secrets, s->id, s->name);
 		else if (s != NULL)
 			refuse(refused, "secret", name);
 	}
@@ -329,7 +253,7 @@ allow_configs(const struct gate_need *need, const struct model *m,
 		if (s == NULL || map_get(&m->secrets, name) != NULL)
 			continue;
 		if (somebody_names(m, services, name))
-			add_config(w, s);
+			add_ref(&w->configs, s->id, s->name);
 		else
 			refuse(refused, "config", name);
 	}
@@ -369,7 +293,7 @@ gate_need_control(const struct model *m, struct gate_wish *w, struct error *e)
 			    "[control] network: there is no network %s (or "
 			    "several)",
 			    c->control.network);
-		add_network(w, n);
+		add_ref(&w->networks, n->id, n->name);
 	}
 	for (size_t i = 0; i < secrets->items.len; i++) {
 		const struct secret *s =
@@ -380,7 +304,7 @@ gate_need_control(const struct model *m, struct gate_wish *w, struct error *e)
 			    "[control] agent_secrets: there is no Docker "
 			    "secret %s",
 			    secrets->items.at[i]);
-		add_secret(w, s);
+		add_ref(&w->secrets, s->id, s->name);
 	}
 	return 0;
 }

@@ -32,14 +32,20 @@ struct gate_ref {
 	const char *name;
 };
 
+struct gate_refs {
+	struct gate_ref *at; /* a vector, as base/vec.h has them */
+	size_t len;
+	size_t room;
+};
+
 struct gate_wish {
 	const struct cluster_config *config;
 	const char *owner;	  /* this supervisor */
 	const char *stack;	  /* its stack, or NULL */
 	const char *control_host; /* where [control] url says nothing */
-	VEC(struct gate_ref) networks;
-	VEC(struct gate_ref) secrets;
-	VEC(struct gate_ref) configs;
+	struct gate_refs networks;
+	struct gate_refs secrets;
+	struct gate_refs configs;
 	bool scale; /* 'replicas' whatever the INI says */
 	uint64_t replicas;
 };

@@ -353,6 +353,53 @@ service_label(const struct service *s, const char *key)
 }
 
 bool
+service_mounts(const struct service *s, const char *secret)
+{
+	for (size_t i = 0; i < s->secrets.len; i++) {
+		if (strcmp(s->secrets.at[i], secret) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_item(const char *item, size_t len, const char *text)
+{
+	return strlen(text) == len && memcmp(item, text, len) == 0;
+}
+
+static bool
+item_allows(const char *item, size_t len, const struct service *s)
+{
+	static const char stack[] = "stack:";
+	const size_t n = sizeof(stack) - 1;
+
+	if (is_item(item, len, "*") || is_item(item, len, s->name))
+		return true;
+	return len > n && memcmp(item, stack, n) == 0 && s->stack != NULL &&
+	    is_item(item + n, len - n, s->stack);
+}
+
+bool
+secret_allows(const struct secret *secret, const struct service *s)
+{
+	const char *p = secret->allow;
+
+	while (p != NULL && *p != '\0') {
+		size_t len;
+
+		p += strspn(p, ", \t");
+		len = strcspn(p, ",");
+		while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t'))
+			len--;
+		if (len > 0 && item_allows(p, len, s))
+			return true;
+		p += strcspn(p, ",");
+	}
+	return false;
+}
+
+bool
 task_is_routable(const struct task *t)
 {
 	return t->state == TASK_RUNNING && t->desired == TASK_RUNNING;

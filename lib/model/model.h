@@ -187,6 +187,14 @@ void service_put_task(struct service *s, struct task *task);
 void service_sort_tasks(struct service *s);
 /* The label 'key' (whole key), or NULL. */
 const struct label *service_label(const struct service *s, const char *key);
+/* It mounts the secret of that name itself. */
+bool service_mounts(const struct service *s, const char *secret);
+/*
+ * The secret's label com.docker.lb.allow, a comma list, has the service's name,
+ * stack:NAME of its stack, or *.  The one rule for the extension, which
+ * rejects, and for the gate, which mounts.
+ */
+bool secret_allows(const struct secret *secret, const struct service *s);
 /* State running and desired state running. */
 bool task_is_routable(const struct task *t);
 const char *task_state_name(enum task_state s);

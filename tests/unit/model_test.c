@@ -222,6 +222,53 @@ other_objects_replace_those_of_their_key(void **state)
 	model_free(NULL);
 }
 
+static void
+a_secret_allows_names_stacks_and_everybody(void **state)
+{
+	static const struct {
+		const char *allow;
+		bool allowed;
+	} rows[] = {
+		{ NULL, false },
+		{ "", false },
+		{ " , ,", false },
+		{ "web", true },
+		{ "other,\tweb ", true },
+		{ "we,webs,stack:web,xweb", false },
+		{ "stack:shop", true },
+		{ "stack:", false },
+		{ "stack:sho,stack:shops,shop", false },
+		{ "*", true },
+		{ "**,w*", false },
+	};
+	struct service s = { .name = (char *)"web", .stack = (char *)"shop" };
+	struct service alone = { .name = (char *)"web" };
+
+	(void)state;
+	for (size_t i = 0; i < countof(rows); i++) {
+		struct secret secret = { .allow = (char *)rows[i].allow };
+
+		if (secret_allows(&secret, &s) != rows[i].allowed)
+			fail_msg("allow \"%s\"", rows[i].allow);
+	}
+	assert_false(secret_allows(
+	    &(struct secret){ .allow = (char *)"stack:shop,stack:" }, &alone));
+}
+
+static void
+a_service_mounts_what_its_spec_names(void **state)
+{
+	struct service s = { 0 };
+
+	(void)state;
+	vec_push(&s.secrets, xstrdup("key"));
+	assert_true(service_mounts(&s, "key"));
+	assert_false(service_mounts(&s, "ke"));
+	assert_false(service_mounts(&s, "keys"));
+	free(s.secrets.at[0]);
+	vec_fini(&s.secrets);
+}
+
 int
 main(void)
 {
@@ -236,6 +283,8 @@ main(void)
 		    only_running_tasks_that_shall_run_are_routable),
 		cmocka_unit_test(task_states_have_the_names_of_the_engine),
 		cmocka_unit_test(other_objects_replace_those_of_their_key),
+		cmocka_unit_test(a_secret_allows_names_stacks_and_everybody),
+		cmocka_unit_test(a_service_mounts_what_its_spec_names),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
