@@ -19,6 +19,11 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "lib"))
+
+import procs  # noqa: E402
+
 TESTS = os.path.dirname(os.path.abspath(__file__))
 LINE = re.compile(r"^(not ok|ok)\b\s*\d*\s*-?\s*(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)")
@@ -49,8 +54,7 @@ def environment(build):
     env["PYTHONPATH"] = os.path.join(TESTS, "lib")
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
-    env.setdefault("LSAN_OPTIONS", "print_suppressions=0:suppressions="
-                   + os.path.join(TESTS, "lsan.supp"))
+    env.setdefault("LSAN_OPTIONS", procs.LSAN_OPTIONS)
     env["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
     return env
 

@@ -12,6 +12,11 @@ BUILD = os.environ.get("BULKHEAD_BUILD") or os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(
         os.path.abspath(__file__)))), "build", "plain")
 
+# For a test that is run alone, too.
+LSAN_OPTIONS = "print_suppressions=0:suppressions=" + os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lsan.supp")
+os.environ.setdefault("LSAN_OPTIONS", LSAN_OPTIONS)
+
 
 class Timeout(AssertionError):
     """A deadline passed."""

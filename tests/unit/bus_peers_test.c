@@ -272,22 +272,37 @@ descriptors(void)
 	return n;
 }
 
+/*
+ * Begins and ends, not in the middle of a handshake: nng loses that
+ * connection, with its descriptors (tests/lsan.supp).
+ */
+static void
+come_and_go(void)
+{
+	struct bench b;
+	uint64_t end = clock_mono_ms() + DEADLINE_MS;
+
+	begin(&b);
+	converge(&b);
+	while (!publisher_connected(b.p)) {
+		assert_true(clock_mono_ms() < end);
+		(void)uv_run(&b.loop, UV_RUN_ONCE);
+	}
+	publish(&b);
+	converge(&b);
+	finish(&b);
+}
+
 static void
 no_descriptor_is_left_behind(void **state)
 {
-	struct bench b;
 	int before, i;
 
 	(void)state;
-	begin(&b);
-	converge(&b);
-	finish(&b);
+	come_and_go();
 	before = descriptors();
-	for (i = 0; i < 10; i++) {
-		begin(&b);
-		converge(&b);
-		finish(&b);
-	}
+	for (i = 0; i < 10; i++)
+		come_and_go();
 	assert_int_equal(descriptors(), before);
 }
 
