@@ -38,6 +38,51 @@ child_init(struct child *c, const char *name, const struct child_ops *ops)
 	};
 }
 
+/*
+ * The child's answer is waited for.  'sample': for how much of that time it
+ * could have run is to be known.
+ */
+static void
+wait_for_it(struct child *c, uint64_t ms, bool sample)
+{
+	c->timer_ms = c->ops->now_ms(c);
+	c->delay_ms = ms;
+	c->looking = false;
+	c->cpu_known = sample && c->ops->cpu(c, &c->cpu) == 0;
+	c->ops->after(c, ms);
+}
+
+/*
+ * After a wait in which we were late ourselves the answer may lie unread: it
+ * is read before the child is judged.
+ */
+static bool
+late(struct child *c)
+{
+	uint64_t passed = c->ops->now_ms(c) - c->timer_ms;
+
+	if (c->looking || passed <= c->delay_ms + CHILD_LATE_MS)
+		return false;
+	c->looking = true;
+	c->ops->after(c, 1);
+	return true;
+}
+
+/*
+ * Counts what passed since wait_for_it() but for our own lateness and for the
+ * time that the child was in the queue for a processor.
+ */
+static void
+count_silence(struct child *c)
+{
+	uint64_t passed = c->ops->now_ms(c) - c->timer_ms;
+	struct cpu_share cpu;
+
+	if (c->cpu_known && c->ops->cpu(c, &cpu) == 0)
+		passed = cpu_share_could_run_ms(&c->cpu, &cpu, passed);
+	c->silent_ms += passed < c->delay_ms ? passed : c->delay_ms;
+}
+
 static void
 back_off(struct child *c, uint64_t delay_ms)
 {
@@ -55,6 +100,7 @@ spawn(struct child *c)
 	c->ready_ms = 0;
 	c->ping_id = c->pong_id = 0;
 	c->killed_for = NULL;
+	c->silent_ms = 0;
 	if (c->ops->spawn(c, &c->pid, &e) != 0) {
 		c->pid = 0;
 		delay = backoff_next(&c->backoff, 0);
@@ -63,7 +109,7 @@ spawn(struct child *c)
 		back_off(c, delay);
 		return;
 	}
-	c->ops->after(c, CHILD_READY_TIMEOUT_MS);
+	wait_for_it(c, CHILD_READY_TIMEOUT_MS, true);
 	set_state(c, CHILD_STARTING);
 }
 
@@ -135,7 +181,8 @@ child_on_ready(struct child *c)
 	if (c->state != CHILD_STARTING)
 		return;
 	c->ready_ms = c->ops->now_ms(c);
-	c->ops->after(c, CHILD_PING_MS);
+	c->silent_ms = 0;
+	wait_for_it(c, CHILD_PING_MS, false);
 	log_info("%s: ready, pid %d, after %llu ms", c->name, c->pid,
 	    (unsigned long long)(c->ready_ms - c->started_ms));
 	set_state(c, CHILD_READY);
@@ -144,8 +191,41 @@ child_on_ready(struct child *c)
 void
 child_on_pong(struct child *c, uint64_t id)
 {
-	if (id <= c->ping_id && id > c->pong_id)
-		c->pong_id = id;
+	if (id > c->ping_id || id <= c->pong_id)
+		return;
+	c->pong_id = id;
+	c->silent_ms = 0;
+}
+
+/* Killed, or given the rest of its time. */
+static void
+still_starting(struct child *c)
+{
+	count_silence(c);
+	if (c->silent_ms + CHILD_PING_MS / 2 >= CHILD_READY_TIMEOUT_MS)
+		put_down(c, "not ready in time");
+	else
+		wait_for_it(c,
+		    c->silent_ms == 0 ? CHILD_PING_MS
+				      : CHILD_READY_TIMEOUT_MS - c->silent_ms,
+		    true);
+}
+
+/* Each CHILD_PING_MS; the first wait for a ping is not sampled: most answer. */
+static void
+ping(struct child *c)
+{
+	bool silent = c->ping_id != c->pong_id;
+
+	if (silent)
+		count_silence(c);
+	if (c->silent_ms + CHILD_PING_MS / 2 >=
+	    (uint64_t)CHILD_PINGS_MISSED * CHILD_PING_MS) {
+		put_down(c, "answers no ping");
+		return;
+	}
+	c->ops->ping(c, ++c->ping_id);
+	wait_for_it(c, CHILD_PING_MS, silent);
 }
 
 void
@@ -153,15 +233,12 @@ child_on_timer(struct child *c)
 {
 	switch (c->state) {
 	case CHILD_STARTING:
-		put_down(c, "not ready in time");
+		if (!late(c))
+			still_starting(c);
 		return;
 	case CHILD_READY:
-		if (c->ping_id - c->pong_id >= CHILD_PINGS_MISSED) {
-			put_down(c, "answers no ping");
-			return;
-		}
-		c->ops->ping(c, ++c->ping_id);
-		c->ops->after(c, CHILD_PING_MS);
+		if (!late(c))
+			ping(c);
 		return;
 	case CHILD_STOPPING:
 		put_down(c, "did not stop in time");

@@ -13,6 +13,7 @@
 
 #include "base/backoff.h"
 #include "base/error.h"
+#include "cpu_share.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ const char *child_state_name(enum child_state s);
 #define CHILD_READY_TIMEOUT_MS 10000
 #define CHILD_PING_MS 1000
 #define CHILD_PINGS_MISSED 4
+#define CHILD_LATE_MS 100
 #define CHILD_STOP_TIMEOUT_MS 3000
 #define CHILD_GOOD_MS 5000
 #define CHILD_BACKOFF_MIN_MS 100
@@ -51,6 +53,8 @@ struct child_ops {
 	void (*after)(struct child *c, uint64_t ms);
 	/* After each change of state. */
 	void (*changed)(struct child *c);
+	/* cpu_share_read() of the process; -1: not known. */
+	int (*cpu)(struct child *c, struct cpu_share *ret);
 };
 
 struct child {
@@ -61,9 +65,16 @@ struct child {
 	struct backoff backoff;
 	uint64_t started_ms;
 	uint64_t ready_ms;
-	uint64_t ping_id;	/* the last one sent */
-	uint64_t pong_id;	/* the last one answered */
-	bool again;		/* start anew once it is down */
+	uint64_t ping_id;  /* the last one sent */
+	uint64_t pong_id;  /* the last one answered */
+	uint64_t timer_ms; /* when the timer was set */
+	uint64_t delay_ms; /* to so much */
+	bool looking;	   /* it was late: see late() */
+	/* Since 'timer_ms', where 'cpu_known'. */
+	struct cpu_share cpu;
+	bool cpu_known;
+	uint64_t silent_ms; /* in which it could have answered, or got ready */
+	bool again;	    /* start anew once it is down */
 	const char *killed_for; /* why we killed it, for the obituary */
 	uint64_t restarts; /* starts after the first that nobody asked for */
 };

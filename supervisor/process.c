@@ -472,6 +472,14 @@ ops_changed(struct child *c)
 	p->handlers.on_state(p->arg, p);
 }
 
+static int
+ops_cpu(struct child *c, struct cpu_share *ret)
+{
+	struct error e;
+
+	return cpu_share_read(c->pid, ret, &e);
+}
+
 static const struct child_ops ops = {
 	.spawn = ops_spawn,
 	.kill = ops_kill,
@@ -479,6 +487,7 @@ static const struct child_ops ops = {
 	.now_ms = ops_now,
 	.after = ops_after,
 	.changed = ops_changed,
+	.cpu = ops_cpu,
 };
 
 /* ---- interface ---- */

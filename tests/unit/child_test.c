@@ -19,6 +19,8 @@ struct fake {
 	int last_signal;
 	bool spawn_fails;
 	int pings;
+	bool cpu_unknown;
+	struct cpu_share cpu;
 };
 
 static struct fake *
@@ -71,6 +73,15 @@ fake_changed(struct child *c)
 	(void)c;
 }
 
+static int
+fake_cpu(struct child *c, struct cpu_share *ret)
+{
+	if (fake_of(c)->cpu_unknown)
+		return -1;
+	*ret = fake_of(c)->cpu;
+	return 0;
+}
+
 static const struct child_ops ops = {
 	.spawn = fake_spawn,
 	.kill = fake_kill,
@@ -78,6 +89,7 @@ static const struct child_ops ops = {
 	.now_ms = fake_now,
 	.after = fake_after,
 	.changed = fake_changed,
+	.cpu = fake_cpu,
 };
 
 static void
@@ -171,6 +183,125 @@ child_that_answers_no_ping_is_killed_within_6_s(void **state)
 	assert_int_equal(f.last_signal, SIGKILL);
 	assert_true(f.now - ready <= 6000);
 	assert_int_equal(f.pings, CHILD_PINGS_MISSED);
+}
+
+/* Time passes to when the timer is due; so much of it the child waits. */
+static void
+pass_waiting(struct fake *f, unsigned percent)
+{
+	uint64_t ms = f->timer - f->now;
+
+	f->cpu.waited_ns += ms * 1000000 * percent / 100;
+	f->cpu.ran_ns += ms * 1000000 * (100 - percent) / 100;
+	f->cpu.runnable = true;
+	pass(f);
+}
+
+static void
+child_that_gets_no_processor_is_not_killed(void **state)
+{
+	struct fake f;
+	int i;
+
+	(void)state;
+	begin(&f);
+	child_on_ready(&f.child);
+	for (i = 0; i < 20; i++)
+		pass_waiting(&f, 99);
+	assert_int_equal(f.last_signal, 0);
+	/* It was in the queue for all of the time; not counted so far. */
+	for (i = 0; i < 20; i++)
+		pass(&f);
+	assert_int_equal(f.last_signal, 0);
+	child_on_pong(&f.child, f.child.ping_id);
+	for (i = 0; i < 3; i++)
+		pass_waiting(&f, 0);
+	assert_int_equal(f.last_signal, 0);
+}
+
+static void
+child_that_spins_on_a_busy_machine_is_killed_by_its_own_time(void **state)
+{
+	struct fake f;
+	uint64_t ready;
+
+	(void)state;
+	begin(&f);
+	child_on_ready(&f.child);
+	ready = f.now;
+	while (f.last_signal == 0)
+		pass_waiting(&f, 50);
+	assert_true(f.now - ready > 6000);
+	assert_true(f.now - ready <= 12000);
+}
+
+static void
+child_whose_time_is_not_known_is_judged_by_the_clock(void **state)
+{
+	struct fake f;
+	uint64_t ready;
+
+	(void)state;
+	begin(&f);
+	f.cpu_unknown = true;
+	child_on_ready(&f.child);
+	ready = f.now;
+	while (f.last_signal == 0)
+		pass(&f);
+	assert_true(f.now - ready <= 6000);
+}
+
+static void
+answer_that_lies_unread_while_the_supervisor_is_late_counts(void **state)
+{
+	struct fake f;
+	int i;
+
+	(void)state;
+	begin(&f);
+	child_on_ready(&f.child);
+	for (i = 0; i < 20; i++) {
+		f.timer += 9000;
+		pass(&f);
+		/* The timer fires before the loop reads. */
+		assert_int_equal(f.timer - f.now, 1);
+		child_on_pong(&f.child, f.child.ping_id);
+		pass(&f);
+		assert_int_equal(f.timer - f.now, CHILD_PING_MS);
+	}
+	assert_int_equal(f.last_signal, 0);
+}
+
+static void
+supervisor_that_is_late_each_time_still_ends_a_stopped_child(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	begin(&f);
+	child_on_ready(&f.child);
+	while (f.last_signal == 0) {
+		f.timer += 2000;
+		pass(&f);
+		assert_int_equal(f.last_signal, 0);
+		pass(&f);
+	}
+	assert_int_equal(f.pings, CHILD_PINGS_MISSED);
+}
+
+static void
+start_that_gets_no_processor_has_more_time(void **state)
+{
+	struct fake f;
+	uint64_t began;
+
+	(void)state;
+	begin(&f);
+	began = f.now;
+	while (f.last_signal == 0)
+		pass_waiting(&f, 75);
+	assert_true(f.now - began >= 3 * CHILD_READY_TIMEOUT_MS);
+	assert_true(f.now - began <= 5 * CHILD_READY_TIMEOUT_MS);
 }
 
 static void
@@ -293,6 +424,16 @@ main(void)
 		cmocka_unit_test(ready_too_late_is_killed),
 		cmocka_unit_test(
 		    child_that_answers_no_ping_is_killed_within_6_s),
+		cmocka_unit_test(child_that_gets_no_processor_is_not_killed),
+		cmocka_unit_test(
+		    child_that_spins_on_a_busy_machine_is_killed_by_its_own_time),
+		cmocka_unit_test(
+		    child_whose_time_is_not_known_is_judged_by_the_clock),
+		cmocka_unit_test(
+		    answer_that_lies_unread_while_the_supervisor_is_late_counts),
+		cmocka_unit_test(
+		    supervisor_that_is_late_each_time_still_ends_a_stopped_child),
+		cmocka_unit_test(start_that_gets_no_processor_has_more_time),
 		cmocka_unit_test(child_that_answers_lives),
 		cmocka_unit_test(pong_that_was_never_asked_for_counts_nothing),
 		cmocka_unit_test(exit_78_is_not_retried_until_started_again),
