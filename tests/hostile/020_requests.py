@@ -14,11 +14,12 @@ import socket
 import time
 
 import backends
+import bulkhead
 import cases
 import procs
 import tap
 
-PORT = 28100
+PORT = bulkhead.free_ports(3)
 CASE = {
     "services": {
         # The same host, by path: one tenant's rewritten, the other's not.

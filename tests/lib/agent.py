@@ -3,27 +3,16 @@
 import os
 import re
 import signal
-import socket
 import sys
 import time
 
+import bulkhead
 import control
 import httpc
 import procs
 
-PORTS = iter(range(24000, 24999))
-
-
 def free_port():
-    for port in PORTS:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("no free port")
+    return bulkhead.free_ports(1)
 
 
 def random_instant(random, longest):

@@ -227,7 +227,9 @@ class System:
         raise AssertionError("no cluster " + name)
 
     def generation(self, name):
-        return self.cluster_status(name)["generation"]
+        """What is in force now: the extension is asked, whose status comes
+        later than what it does."""
+        return self.ask("/v1/clusters/%s/config" % name)["generation"]
 
     def services(self):
         return {s["service"]: s for s in self.ask("/v1/services")["services"]}
@@ -260,10 +262,12 @@ class System:
     def wait_applied(self, name, deadline=SOON):
         """Every proxy of the cluster serves its newest generation."""
         def applied():
-            proxies = [p for p in self.proxies(name) if p["alive"]]
-            return (len(proxies) == self.clusters[name].replicas and
-                    all(p["applied"] == p["generation"] > 0 for p in proxies)
-                    and proxies[0]["generation"])
+            proxies = self.proxies(name)
+            alive = [p for p in proxies if p["alive"]]
+            if (len(alive) != self.clusters[name].replicas or not
+                    all(p["applied"] == p["generation"] > 0 for p in alive)):
+                raise AssertionError(json.dumps(proxies))
+            return alive[0]["generation"]
         return procs.wait_for(applied, deadline,
                               "proxies of %s to apply" % name, 0.02)
 

@@ -1,5 +1,6 @@
 """Processes of a test: started, watched, ended by pid, output kept."""
 
+import http.client
 import os
 import shutil
 import signal
@@ -27,10 +28,14 @@ def binary(name):
     return os.path.join(BUILD, "bin", name)
 
 
-def wait_for(predicate, deadline=10.0, what="", step=0.01):
+NOT_YET = (AssertionError, OSError, ValueError, LookupError, TypeError,
+           http.client.HTTPException)
+
+
+def wait_for(predicate, deadline=30.0, what="", step=0.01):
     """
     Calls predicate() until it returns something true, and returns that.
-    An AssertionError or OSError from it counts as "not yet".
+    An answer that fails, or lacks what is asked for, counts as "not yet".
     """
     end = time.monotonic() + deadline
     last = None
@@ -40,7 +45,7 @@ def wait_for(predicate, deadline=10.0, what="", step=0.01):
             if value:
                 return value
             last = "last value %r" % (value,)
-        except (AssertionError, OSError, ValueError, KeyError) as error:
+        except NOT_YET as error:
             last = "last error: %s" % (error,)
         if time.monotonic() >= end:
             raise Timeout("%s: not within %.1f s (%s)" % (
@@ -93,7 +98,7 @@ class Process:
         if self.alive():
             self.popen.send_signal(number)
 
-    def wait(self, deadline=10.0):
+    def wait(self, deadline=30.0):
         """The exit status (negative: the signal); Timeout after deadline."""
         try:
             return self.popen.wait(deadline)
@@ -101,7 +106,7 @@ class Process:
             raise Timeout("%s (pid %d) does not end; its output:\n%s" % (
                 self.argv[0], self.pid, self.output()[-4000:])) from None
 
-    def stop(self, deadline=10.0):
+    def stop(self, deadline=30.0):
         """SIGTERM, then SIGKILL after the deadline; the exit status."""
         self.kill(signal.SIGTERM)
         try:

@@ -63,7 +63,7 @@ def messages():
 
 def more_told(number):
     since = told()
-    procs.wait_for(lambda: told() >= since + number, 60,
+    procs.wait_for(lambda: told() >= since + number, 300,
                    "%d more changes" % number, 0.05)
 
 

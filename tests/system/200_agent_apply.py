@@ -364,7 +364,7 @@ def a_thousand_files_are_applied():
 @tap.test
 def agent_sock_greets_and_proves_life():
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(10)
+        peer.settimeout(30)
         peer.connect(os.path.join(A.dir, "agent.sock"))
         hello = json.loads(peer.makefile().readline())
     tap.equal((hello["pid"], hello["id"], hello["cluster"]),
@@ -402,7 +402,7 @@ def drain_serves_on_then_ends_in_order():
         peer.connect(os.path.join(A.dir, "agent.sock"))
         start = time.monotonic()
         peer.sendall(b'{"type":"drain"}\n')
-        procs.wait_for(lambda: A.get(port=A.health).status == 503, 10,
+        procs.wait_for(lambda: A.get(port=A.health).status == 503, 30,
                        "health to say 503")
         served = 0
         while time.monotonic() < start + 1.2:
@@ -412,7 +412,7 @@ def drain_serves_on_then_ends_in_order():
     tap.equal(A.process.wait(30), 0)
     tap.ok(time.monotonic() - start >= 1.5)
     tap.ok(any(r["draining"] for r in A.control.reports))
-    procs.wait_for(lambda: not A.nginx(), 10, "nginx to be gone")
+    procs.wait_for(lambda: not A.nginx(), 30, "nginx to be gone")
 
 
 @tap.test

@@ -106,7 +106,7 @@ def a_killed_keeper_is_followed_by_one_that_adopts():
     with load(expect=lambda b: b == "unhung") as w:
         for _ in range(3):
             A.process.kill()
-            A.process.wait(10)
+            A.process.wait(30)
             w.wait_count(20)
             A.control.reports.clear()
             A.start()
@@ -170,7 +170,7 @@ def keeper_and_master_killed_together_leave_workers_that_serve():
     with load(expect=lambda b: b == "master 4") as w:
         A.process.kill()
         kill(master)
-        A.process.wait(10)
+        A.process.wait(30)
         w.wait_count(30)
         old = set(A.nginx("worker"))
         A.start()
@@ -191,7 +191,7 @@ def keeper_killed_during_applies_x10():
             config = A.control.set(control.files(text))
             agent.random_instant(RANDOM, 0.08)
             A.process.kill()
-            A.process.wait(10)
+            A.process.wait(30)
             A.control.reports.clear()
             A.start()
             A.wait_report(applied_config=config)
@@ -242,7 +242,9 @@ def old_workers_with_long_requests_are_not_cut_short():
     waited = time.monotonic() - start
     tap.ok(waited > 3, waited)
     tap.equal(A.get().text, "g10")
-    tap.equal(len(A.nginx("leaving")), 8)
+    # The eighth has no download and ends at once.
+    procs.wait_for(lambda: len(A.nginx("leaving")) == 8, 30,
+                   "those with downloads alone to be left")
     for peer in peers:
         peer.settimeout(20)
         tap.ok(peer.recv(4096), "a download was cut")

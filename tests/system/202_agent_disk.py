@@ -75,7 +75,7 @@ def a_full_disk_changes_nothing_and_is_told_and_mended():
             tap.ok(report["applied_config"] != config)
             w.wait_count(50)
             # A worker that starts now finds the old one whole.
-            os.kill(procs.wait_for(a.worker, 10, "a worker"),
+            os.kill(procs.wait_for(a.worker, 30, "a worker"),
                     signal.SIGKILL)
             w.wait_count(50)
         w.check()
@@ -110,7 +110,7 @@ def every_amount_of_room_leaves_a_sound_folder():
                                             round_number))
                 procs.wait_for(
                     lambda: len(a.control.reports) > count, 30, "a report")
-                os.kill(procs.wait_for(a.worker, 10, "a worker"),
+                os.kill(procs.wait_for(a.worker, 30, "a worker"),
                         signal.SIGKILL)
                 os.unlink(a.dir + "/filler")
                 a.wait_report(state="applied", config=a.control.config)
@@ -135,7 +135,7 @@ def a_read_only_folder_changes_nothing_and_is_told_and_mended():
             config = a.control.set(control.files("never"))
             report = a.wait_report(state="failed", config=config)
             tap.contains(report["error"], "Read-only file system")
-            os.kill(procs.wait_for(a.worker, 10, "a worker"),
+            os.kill(procs.wait_for(a.worker, 30, "a worker"),
                     signal.SIGKILL)
             w.wait_count(50)
         w.check()
@@ -216,7 +216,7 @@ def other_addresses_at_a_restart_are_served_without_a_new_master():
         a.apply(control.files("moved"))
         master, old = a.master(), a.where
         a.process.kill()
-        a.process.wait(10)
+        a.process.wait(30)
         a.port = agent.free_port()
         a.start()
         a.wait_body("moved")
@@ -253,7 +253,8 @@ def with_user_nothing_runs_as_root():
             "access_log off", "access_log /dev/stdout")
         a.apply(tree)
         tap.equal(a.get().text, "modest")
-        pids = a.nginx() + [a.process.pid, a.worker()]
+        pids = a.nginx() + [a.process.pid, procs.wait_for(
+            a.worker, 30, "a worker")]
         tap.ok(len(pids) >= 4, pids)
         for pid in pids:
             status = open("/proc/%d/status" % pid).read()
@@ -268,7 +269,7 @@ def with_user_nothing_runs_as_root():
             procs.wait_for(lambda: a.master() not in (None, master), 30,
                            "another master")
             a.process.kill()
-            a.process.wait(10)
+            a.process.wait(30)
             a.start()
             a.apply(control.files("modest 2"))
             master = a.master()
@@ -277,7 +278,7 @@ def with_user_nothing_runs_as_root():
                            "another master")
             w.wait_count(20)
         w.check()
-        procs.wait_for(lambda: '"GET / HTTP/1.1" 200' in a.output(), 10,
+        procs.wait_for(lambda: '"GET / HTTP/1.1" 200' in a.output(), 30,
                        "the access log")
     finally:
         finish(a)

@@ -52,7 +52,7 @@ def the_accepted_version_survives_a_restart_of_everything():
     procs.wait_for(lambda: not system.agent_pids(), 30, "agents to end")
     system.start()
     system.wait_served("green", "web.example")
-    tap.contains(problems()[0], "green.ini:")
+    tap.contains(procs.wait_for(problems, 30, "the problem")[0], "green.ini:")
     system.cluster("green", replicas=2)
     procs.wait_for(lambda: not problems(), 30, "the file to be right again")
     system.wait_served("green", "web.example")

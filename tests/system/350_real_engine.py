@@ -44,12 +44,14 @@ def published_services_of_a_real_swarm_are_judged():
     got = {u["address"].rsplit(":", 1)[0] for r in system.routes()
            if r["host"] == "web.example" for u in r["upstreams"]}
     tap.equal(got, wanted)
-    vip = procs.wait_for(lambda: [r for r in system.routes()
-                                  if r["host"] == "vip.example"], 60)[0]
+    vip = procs.wait_for(lambda: [
+        r["upstreams"][0] for r in system.routes()
+        if r["host"] == "vip.example"], 60, "the virtual address")[0]
     service = real.get("/services/vip")
-    tap.equal(vip["upstreams"][0]["address"], service["Endpoint"][
+    tap.equal(vip["address"], service["Endpoint"][
         "VirtualIPs"][0]["Addr"].split("/")[0] + ":8080")
-    tap.equal(system.services()["bad"]["code"], "bad-value")
+    procs.wait_for(lambda: system.services()["bad"]["code"] == "bad-value",
+                   60, "a verdict on the bad one")
 
 
 @tap.test

@@ -4,6 +4,7 @@ request fails, and what changed meanwhile is served soon after."""
 
 import json
 import os
+import statistics
 import time
 
 import bulkhead
@@ -91,12 +92,13 @@ change.count = 0
 
 
 def quick_answers():
-    """The admin API answers, and the reader's loop turns: see the end."""
+    """The admin API answers at once, but for what else the machine does."""
+    took = []
     for _ in range(5):
         begun = time.monotonic()
         system.status()
-        took = time.monotonic() - begun
-        tap.ok(took < ANSWERED, "status after %.3f s" % took)
+        took.append(time.monotonic() - begun)
+    tap.ok(statistics.median(took) < ANSWERED, "status after %r s" % took)
 
 
 def settle():
@@ -338,8 +340,8 @@ def events_lost_and_the_silent_stream_opened_again():
                        "the stream to be found dead")
         passing()
     with_docker(lambda: docker.set("lose", only="/events"), heal, times=4)
-    tap.ok(reader()["status"]["events"]["missed"] >= 3,
-           reader()["status"]["events"])
+    procs.wait_for(lambda: reader()["status"]["events"]["missed"] >= 3, SOON,
+                   "the lost events to be counted")
 
 
 @tap.test
@@ -412,8 +414,8 @@ def nothing_was_left_behind():
     tap.equal(reader()["restarts"], 0)
     docker.drop()
     settle()
-    fds = len(os.listdir("/proc/%d/fd" % reader()["pid"]))
-    tap.ok(fds < 60, "%d descriptors" % fds)
+    procs.wait_for(lambda: len(os.listdir(
+        "/proc/%d/fd" % reader()["pid"])) < 60, SOON, "less descriptors")
 
 
 tap.cleanup(system.stop)

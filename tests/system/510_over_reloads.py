@@ -4,6 +4,7 @@ task that a client sticks to."""
 
 import http.client
 import os
+import re
 import socket
 
 import bulkhead
@@ -139,13 +140,17 @@ def an_address_keeps_its_task_over_reloads():
 @tap.test
 def a_websocket_ends_with_the_shutdown_timeout_and_so_does_its_worker():
     system.cluster("blue", replicas=1,
-                   text="[nginx]\nworker_shutdown_timeout = 2s\n")
+                   text="[nginx]\nworker_shutdown_timeout = 6s\n")
+    procs.wait_for(lambda: any(
+        re.search(r"worker_shutdown_timeout\s+6", f["text"]) for f in
+        system.ask("/v1/clusters/blue/config")["files"]), SOON, "the setting")
+    system.wait_applied("blue")
     marker("mark-f")
     socket_ = Socket("chat.example", "/ws")
     tap.equal(socket_.echo("one"), "one")
     marker("mark-g")
     tap.ok(leaving() > 0, "nothing holds the connection")
-    socket_.sock.settimeout(12)
+    socket_.sock.settimeout(60)
     tap.equal(socket_.file.readline(), b"", "what comes at the end")
     socket_.close()
 

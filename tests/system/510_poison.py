@@ -127,7 +127,8 @@ def what_cannot_be_read_stays_out_across_a_restart_of_the_reader():
     pid = system.status()["reader"]["pid"]
     publish("later", "later.example")
     system.wait_served("blue", "later.example")
-    tap.equal(system.services()["unreadable-crash"]["code"], "bad-object")
+    procs.wait_for(lambda: system.services()["unreadable-crash"]["code"]
+                   == "bad-object", bulkhead.SOON, "it to be told of")
     tap.equal(system.status()["reader"]["pid"], pid)
 
 

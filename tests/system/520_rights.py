@@ -103,8 +103,11 @@ def the_agents_worker_is_filtered():
 def every_thread_is_filtered():
     pid = system.cluster_status("blue")["pid"]
     for thread in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/status" % (pid, thread)) as f:
-            text = f.read()
+        try:
+            with open("/proc/%d/task/%s/status" % (pid, thread)) as f:
+                text = f.read()
+        except OSError:
+            continue    # it has ended
         tap.contains(text, "Seccomp:\t2")
         tap.contains(text, "NoNewPrivs:\t1")
 
@@ -112,9 +115,9 @@ def every_thread_is_filtered():
 @tap.test
 def all_works_on_after_each_of_them_was_killed():
     for name in ("reader", "extension", "worker"):
-        found = children()
         pid = (system.cluster_status("blue")["pid"] if name == "extension"
-               else found[name])
+               else procs.wait_for(lambda n=name: children()[n],
+                                   bulkhead.SOON, "a " + name))
         os.kill(pid, 9)
         fake.create_service("after-" + name, networks=["front"],
                             labels=bulkhead.lb(name + ".example"))

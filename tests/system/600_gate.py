@@ -142,11 +142,15 @@ def the_proxy_service_is_made_as_the_ini_says():
 def a_route_waits_for_its_network_and_then_works():
     for i in range(3):
         fake.create_network("app-%d" % i)
+    # The update that attaches the network fails until that was seen.
+    fake.sim("POST", "/faults", {
+        "path": "/services/%s/update" % service()["ID"], "mode": "error"})
     fake.create_service("web", networks=["app-0"], labels=lb("web.example"))
     fake.wait_running("web", 1)
     wait(lambda: "not-yet" in [r["code"] for r in remarks("web")],
          "the route to wait")
     tap.equal(route("web.example")[0]["upstreams"], [])
+    fake.sim("DELETE", "/faults")
     wait(lambda: networks() == ["app-0", "control"], "the network")
     wait(lambda: route("web.example")[0]["upstreams"], "the route")
     tap.equal(remarks("web"), [])
@@ -158,6 +162,7 @@ def a_burst_of_networks_is_one_roll_and_one_proxy_at_a_time():
     before = updates()
     for i in range(10):
         fake.create_network("burst-%d" % i)
+    for i in range(10):
         fake.create_service("burst-%d" % i, networks=["burst-%d" % i],
                             labels=lb("burst-%d.example" % i))
     least = [2]
@@ -278,7 +283,7 @@ def foreign_edits_stay_where_the_ini_is_silent_and_go_where_it_speaks():
               10485760)
     tap.ok("--log-json" not in container()["Args"])
     settled(3)
-    tap.contains(system.process.output(), "set back")
+    wait(lambda: "set back" in system.process.output(), "a word about it")
 
     def label(s):
         s["Labels"]["mine"] = "no"
@@ -321,7 +326,7 @@ def a_service_deleted_by_hand_comes_back():
     wait(lambda: gate()["state"] == "missing", "the loss to be seen")
     wait(service, "the service to be back", 60)
     settled(3)
-    tap.equal(networks(), ["app-0", "control"])
+    wait(lambda: networks() == ["app-0", "control"], "its networks")
 
 
 @tap.test
@@ -330,7 +335,7 @@ def another_supervisor_takes_over_and_the_first_one_only_watches():
         s["Labels"]["bulkhead.owner"] = "0123456789abcdef"
     fake.update_service(NAME, change)
     wait(lambda: gate()["state"] == "passive", "passive")
-    tap.contains(system.process.output(), "another supervisor")
+    wait(lambda: "another supervisor" in system.process.output(), "the words")
     fake.scale(NAME, 1)
     configure(2)
     fake.create_service("marker", networks=["app-2"], labels=lb("m.example"))

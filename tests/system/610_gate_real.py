@@ -83,7 +83,7 @@ def settled(count):
     def well():
         g = gate()
         return g["state"] == "ok" and g["running"] == count and not g["error"]
-    wait(well, "%d proxies: %r" % (count, None))
+    wait(well, "%d proxies" % count)
 
 
 def addresses():
@@ -120,6 +120,7 @@ def a_burst_of_networks_is_one_roll_and_then_they_are_released():
     tasks = {t["ID"] for t in real.tasks(NAME)}
     for i in range(10):
         real.create_network("n%d" % i)
+    for i in range(10):
         real.create_service("s%d" % i, networks=["n%d" % i],
                             labels=lb("s%d.example" % i))
     wait(lambda: networks() == 12, "the networks", 180)

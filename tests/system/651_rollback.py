@@ -26,6 +26,12 @@ def pinned():
     return system.cluster_status("blue")["pinned"]
 
 
+def wait_pinned(generation):
+    """The extension's status comes later than what it does."""
+    procs.wait_for(lambda: pinned() == generation, SOON,
+                   "the pin to be %s" % generation)
+
+
 def explain(query):
     return system.ask("/v1/explain?q=" + query)
 
@@ -101,12 +107,12 @@ def a_rollback_puts_the_one_before_in_force():
 
 @tap.test
 def it_is_seen_everywhere():
-    tap.equal(pinned(), entries()[0]["rolled_back_to"])
+    wait_pinned(entries()[0]["rolled_back_to"])
     procs.wait_for(lambda: all(p["pinned"] for p in system.proxies("blue")),
                    SOON, "the proxies to say so")
     tap.ok(system.status()["clusters"][0]["pinned"])
-    metrics = httpc.get(system.socket, "/metrics").text
-    tap.contains(metrics, 'bulkhead_pinned{cluster="blue"} 1')
+    tap.contains(httpc.get(system.socket, "/metrics").text,
+                 'bulkhead_pinned{cluster="blue"} 1')
     for host in ("a.example", "b.example"):
         told = explain(host)
         tap.equal(told["pinned"], pinned())
@@ -126,7 +132,7 @@ def addresses_follow_the_tasks():
     fake.scale("web", 0)
     system.wait_served("blue", "a.example", want=503)
     fake.scale("web", 2)
-    system.wait_served("blue", "a.example")
+    system.wait_tasks("blue", "a.example", 2)
 
 
 @tap.test
@@ -154,7 +160,7 @@ def a_killed_extension_changes_nothing():
     procs.wait_for(lambda: system.cluster_status("blue")["pid"]
                    not in (0, pid), SOON, "another extension")
     system.wait_ready()
-    procs.wait_for(lambda: pinned(), SOON, "the pin")
+    procs.wait_for(pinned, SOON, "the pin")
     system.wait_applied("blue")
     tap.equal(system.generation("blue"), generation)
     tap.equal(reloads(), before)
@@ -169,7 +175,7 @@ def a_supervisor_without_the_state_learns_it_of_the_proxies():
         kill_supervisor()
         shutil.rmtree(STATE)
         system.start()
-        procs.wait_for(lambda: pinned() == before, SOON, "the pin")
+        wait_pinned(before)
         system.wait_applied("blue")
         w.wait_count(50)
     w.check()
@@ -190,7 +196,7 @@ def an_old_state_does_not_bring_a_released_pin_back():
     tap.contains(out, "released")
     system.wait_served("blue", "b.example")
     system.wait_served("blue", "new.example")
-    tap.equal(pinned(), None)
+    wait_pinned(None)
     procs.wait_for(lambda: not any(p["pinned"]
                                    for p in system.proxies("blue")), SOON,
                    "the proxies to say so")
@@ -232,7 +238,7 @@ def settings_go_back_too():
     procs.wait_for(lambda: system.cluster_status("blue")["pid"]
                    not in (0, pid), SOON, "another extension")
     system.wait_ready()
-    tap.ok(pinned())
+    procs.wait_for(pinned, SOON, "the pin")
     tap.ok(not any("44" in t for t in timeout()), timeout())
     tap.equal(system.ctl("rollback", "blue", "--release")[0], 0)
     procs.wait_for(lambda: any("44" in t for t in timeout()), SOON, "44s")
@@ -242,18 +248,17 @@ def settings_go_back_too():
 def the_history_has_an_end():
     count = entries()[0]["generation"]
     for i in range(23):
-        generation = system.generation("blue")
+        newest = entries()[0]["generation"]
         fake.set_label("api", "com.docker.lb.hosts", "api%d.example" % i)
-        procs.wait_for(lambda g=generation: system.generation("blue") > g,
-                       SOON, "a generation")
-        entries()
+        procs.wait_for(lambda g=newest: entries()[0]["generation"] > g,
+                       SOON, "an entry")
     told = entries()
     tap.equal(len(told), 20)
     tap.ok(told[0]["generation"] > count)
     files = os.listdir(os.path.join(STATE, "history"))
     tap.equal(len(files), 21)
     system.ctl("rollback", "blue", str(told[-1]["generation"]))
-    procs.wait_for(lambda: pinned() == told[-1]["generation"], SOON, "it")
+    wait_pinned(told[-1]["generation"])
     procs.wait_for(lambda: "api22.example" not in hosts(), SOON, "its routes")
 
 
