@@ -71,7 +71,7 @@ live_status(struct live *l, struct str *out)
 	live_pin_status(l, out);
 	str_add(out, ",\"proxies\":");
 	proxies_json(&l->proxies, l->config->cluster.name,
-	    state_generation(l->state), out);
+	    state_generation(l->state), state_config(l->state), out);
 	add_histograms(out, l, "apply_seconds", false);
 	add_histograms(out, l, "convergence_seconds", true);
 	str_addc(out, '}');
@@ -354,7 +354,7 @@ answer_proxies(struct live *l, const char *args, struct str *out)
 	(void)args;
 	str_add(out, "{\"proxies\":");
 	proxies_json(&l->proxies, l->config->cluster.name,
-	    state_generation(l->state), out);
+	    state_generation(l->state), state_config(l->state), out);
 	str_add(out, "}\n");
 }
 

@@ -287,7 +287,7 @@ compare_ids(const void *a, const void *b)
 
 void
 proxies_json(const struct proxies *p, const char *cluster, uint64_t generation,
-    struct str *out)
+    const char *config, struct str *out)
 {
 	struct {
 		VEC(const struct proxy *) list;
@@ -301,12 +301,13 @@ proxies_json(const struct proxies *p, const char *cluster, uint64_t generation,
 	str_addc(out, '[');
 	for (i = 0; i < all.list.len; i++) {
 		const struct proxy *proxy = all.list.at[i];
+		bool newest = strcmp(proxy->applied_config, config) == 0;
 
 		str_addf(out,
 		    "%s{\"cluster\":\"%s\",\"id\":\"%s\",\"applied\":%llu,"
 		    "\"generation\":%llu,\"alive\":%s,\"pinned\":%s",
 		    i == 0 ? "" : ",", cluster, proxy->id,
-		    (unsigned long long)proxy->applied,
+		    (unsigned long long)(newest ? generation : proxy->applied),
 		    (unsigned long long)generation,
 		    proxy->alive ? "true" : "false",
 		    proxy->pinned ? "true" : "false");

@@ -88,8 +88,12 @@ uint64_t proxies_reloads(const struct proxies *p);
  * into 'ret' (ID -> struct secret_fact *, the caller's): of several the worst.
  */
 void proxies_secrets(const struct proxies *p, uint64_t now_ms, struct map *ret);
-/* [{"cluster","id","applied","generation","alive","error",...},...] by ID */
+/*
+ * [{"cluster","id","applied","generation","alive","error",...},...] by ID.
+ * Whoever has the bytes of 'config', which is in force as 'generation', serves
+ * that generation: nobody is told of a new number for the bytes that he has.
+ */
 void proxies_json(const struct proxies *p, const char *cluster,
-    uint64_t generation, struct str *out);
+    uint64_t generation, const char *config, struct str *out);
 
 #endif
