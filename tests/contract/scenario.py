@@ -449,7 +449,7 @@ def rolling(record, order, version):
     known = {t["ID"] for t in engine.tasks()}
     watcher = Watcher(engine)
     watcher.start()
-    procs.wait_for(lambda: watcher.log, 10)
+    procs.wait_for(lambda: watcher.log, 60)
 
     def change(spec):
         spec["UpdateConfig"]["Order"] = order
@@ -457,10 +457,10 @@ def rolling(record, order, version):
             "VERSION=%d" % version]
     engine.update_service("web", change)
     procs.wait_for(lambda: engine.get("/services/web").get(
-        "UpdateStatus", {}).get("State") == "completed", 60, step=0.1)
+        "UpdateStatus", {}).get("State") == "completed", 120, step=0.1)
     procs.wait_for(lambda: not [
         t for t in engine.tasks("web") if t["DesiredState"] == "shutdown"
-        and t["Status"]["State"] == "running"], 30, step=0.1)
+        and t["Status"]["State"] == "running"], 60, step=0.1)
     watcher.finish()
     fresh = numbered(watcher, known)
     steps = []
@@ -483,7 +483,7 @@ def rolling(record, order, version):
             "old ends before new is wanted": (
                 when(watcher, ended) <= when(watcher, wanted) if order == "stop-first" else None),
             "begins with the other's leaving":
-                abs(seconds(watcher, begins, leaves)) < 1.0
+                abs(seconds(watcher, begins, leaves)) < 3.0
                 if order == "stop-first" else None,
             "stop signal comes later": 2.0 < lead < 15.0,
         })
@@ -504,7 +504,7 @@ def scaling(record):
     engine = record.engine
     watcher = Watcher(engine)
     watcher.start()
-    procs.wait_for(lambda: watcher.log, 10)
+    procs.wait_for(lambda: watcher.log, 60)
     engine.scale("web", 1)
     engine.wait_running("web", 1)
 
@@ -525,7 +525,7 @@ def scaling(record):
     record.call("remove service again", "DELETE", "/services/web")
     record.call("update removed service", "POST", "/services/web/update",
                 engine.service_spec("web"), query={"version": 1})
-    procs.wait_for(lambda: not engine.tasks(), 30, step=0.05)
+    procs.wait_for(lambda: not engine.tasks(), 60, step=0.05)
     watcher.finish()
     record.facts["all desired remove at the end"] = all(
         "remove" in path for path in (
@@ -562,7 +562,7 @@ def kinds(record):
         lambda s: s["CreatedAt"] == s["UpdatedAt"])(
             engine.get("/services/plain"))
     task = procs.wait_for(lambda: [
-        t for t in engine.tasks("moon") if t["Status"].get("Err")], 20)[0]
+        t for t in engine.tasks("moon") if t["Status"].get("Err")], 60)[0]
     record.facts["nowhere to run"] = [
         task["Status"]["State"], task["DesiredState"],
         task["Status"]["Err"], task["Status"]["Message"],
@@ -570,7 +570,7 @@ def kinds(record):
     failed = procs.wait_for(lambda: (lambda l: l if len(l) == 2 else None)([
         t for t in engine.tasks("crash")
         if t["Status"]["State"] == "failed" and
-        t["DesiredState"] == "shutdown"]), 30)
+        t["DesiredState"] == "shutdown"]), 60)
     record.facts["failed task"] = [failed[0]["Status"]["Err"],
                                    failed[0]["Status"]["Message"],
                                    failed[0]["Slot"], len(failed)]
@@ -585,17 +585,17 @@ def kinds(record):
         engine.update_service(name, change)
         procs.wait_for(lambda n=name, c=change: bool(
             engine.get("/services/" + n)["Endpoint"].get("VirtualIPs"))
-            == (c is vip), 10)
+            == (c is vip), 60)
         record.facts["endpoint of " + name] = flat(shape(
             engine.get("/services/" + name)["Endpoint"]))
     for name in ("rr", "plain", "host", "all", "moon", "crash"):
         engine.remove_service(name)
-    procs.wait_for(lambda: not engine.tasks(), 40, step=0.05)
+    procs.wait_for(lambda: not engine.tasks(), 60, step=0.05)
     for kind in ("secrets", "configs"):
         record.call("remove " + kind, "DELETE", "/%s/thing" % kind)
     for name in ("one", "two"):
         procs.wait_for(lambda n=name: engine.api(
-            "DELETE", "/networks/" + n).status == 204, 20)
+            "DELETE", "/networks/" + n).status == 204, 60)
 
 
 ACTIONS = {"pause": "paused", "continue": "updating",
@@ -614,7 +614,7 @@ def failing(record):
         return engine.get("/services/" + name).get("UpdateStatus", {})
 
     def wait_state(name, state):
-        procs.wait_for(lambda: status(name).get("State") == state, 30,
+        procs.wait_for(lambda: status(name).get("State") == state, 60,
                        "%s to be %s" % (name, state), step=0.05)
 
     def set_env(name, text):
@@ -644,7 +644,7 @@ def failing(record):
     for name, state in ACTIONS.items():
         procs.wait_for(lambda n=name: [
             t for t in engine.tasks(n)
-            if t["Status"]["State"] == "failed"], 30, step=0.02)
+            if t["Status"]["State"] == "failed"], 60, step=0.02)
         wait_state(name, state)
         service = engine.get("/services/" + name)
         record.facts["failed update, " + name] = [
@@ -664,7 +664,7 @@ def failing(record):
         record.plain(service["UpdateStatus"]["Message"])]
     for name in list(ACTIONS) + ["back"]:
         engine.remove_service(name)
-    procs.wait_for(lambda: not engine.tasks(), 30, step=0.05)
+    procs.wait_for(lambda: not engine.tasks(), 60, step=0.05)
 
 
 def simplify(events):

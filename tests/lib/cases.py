@@ -21,7 +21,7 @@ import h2
 import procs
 
 NGINX = "/usr/sbin/nginx"
-DEADLINE = 10
+DEADLINE = 30
 NODE = "127.59.0.1"
 PORT = "22080"  # of the applications, where a case names none
 

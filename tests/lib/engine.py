@@ -38,7 +38,7 @@ class Events:
         self.error = None
         self.condition = threading.Condition()
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(10)
+        self.sock.settimeout(30)
         self.sock.connect(path)
         self.sock.sendall(("GET %s HTTP/1.1\r\nHost: docker\r\n\r\n"
                            % target).encode())
@@ -84,7 +84,7 @@ class Events:
             self.error = self.error or EOFError("stream ended")
             self.condition.notify_all()
 
-    def wait(self, match, deadline=10.0):
+    def wait(self, match, deadline=60.0):
         """The first event for which match(event) holds."""
         end = time.monotonic() + deadline
         seen = 0
@@ -266,7 +266,7 @@ class Engine:
         """Ends it and removes its folder; the exit status."""
         status = None
         if self.process is not None:
-            status = self.process.stop(20)
+            status = self.process.stop(60)
             self.process = None
         self.dir.remove()
         return status
@@ -419,7 +419,7 @@ class RealEngine(Engine):
                 self.api("DELETE", "/services/" + service["ID"])
             try:
                 procs.wait_for(
-                    lambda: not self._quiet_list("/containers/json"), 20,
+                    lambda: not self._quiet_list("/containers/json"), 60,
                     "containers to end", step=0.1)
             except procs.Timeout:
                 pass
