@@ -38,7 +38,7 @@ check_all(const struct proxies *p)
 	struct map facts = { 0 };
 	json_t *list;
 
-	proxies_json(p, "blue", 7, &text);
+	proxies_json(p, "blue", 7, "", &text);
 	list = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
 	must(json_is_array(list));
 	must(json_array_size(list) == p->by_id.len);
