@@ -1,6 +1,8 @@
 /* Passing requests on: see nginx_proxy.h. */
 #include "nginx_proxy.h"
 
+#include "base/inet.h"
+
 #include <string.h>
 
 /* An idle websocket is no dead one. */
@@ -28,6 +30,61 @@ nginx_proxy_secret(struct emit *m, const struct nginx_context *x,
 		emit_choice(m, use.kind == SECRET_PASSWORDS, ".txt", ".pem");
 }
 
+/* True if the two networks have an address in common. */
+static bool
+is_met(const struct inet *a, const struct inet *b)
+{
+	return a->bits < b->bits ? inet_contains(a, b) : inet_contains(b, a);
+}
+
+/* True if the lists of a service let in every address of 'network'. */
+static bool
+lets_in(const struct labels *l, const char *network)
+{
+	bool in = l->allow.len == 0;
+	struct inet n, a;
+	size_t i;
+
+	if (inet_parse(network, strlen(network), &n, NULL) != 0)
+		return false;
+	for (i = 0; i < l->deny.len; i++) {
+		const char *text = l->deny.at[i].text;
+
+		if (inet_parse(text, strlen(text), &a, NULL) != 0 ||
+		    is_met(&n, &a))
+			return false;
+	}
+	for (i = 0; i < l->allow.len && !in; i++) {
+		const char *text = l->allow.at[i].text;
+
+		in = inet_parse(text, strlen(text), &a, NULL) == 0 &&
+		    a.bits <= n.bits && inet_contains(&a, &n);
+	}
+	return in;
+}
+
+/*
+ * Behind a passthrough a trusted balancer that tells no client stays "unix:"
+ * to nginx, whichever of them it is: it gets in if all of them would.
+ */
+static void
+write_untold(
+    struct emit *m, const struct nginx_context *x, const struct labels *l)
+{
+	const struct config_list *from = &x->c->nginx.real_ip_from;
+	bool in = true;
+	size_t i;
+
+	if (!x->front_tls || l->allow.len + l->deny.len == 0)
+		return;
+	for (i = 0; i < from->items.len && in; i++)
+		in = lets_in(l, from->items.at[i]);
+	emit_begin(m, "");
+	emit_choice(m, in, "allow", "deny");
+	emit_text(m, " unix:");
+	emit_end(m);
+}
+
 static void
 write_limits(struct emit *m, const struct nginx_context *x,
     const struct nginx_site *s, const struct route *r)
@@ -36,6 +93,7 @@ write_limits(struct emit *m, const struct nginx_context *x,
 	char id[NGINX_ID_SIZE];
 	size_t i;
 
+	write_untold(m, x, l);
 	for (i = 0; i < l->deny.len; i++) {
 		emit_begin(m, "deny ");
 		emit_cidr(m, l->deny.at[i].text);

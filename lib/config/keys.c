@@ -446,8 +446,8 @@ static const struct config_key cluster_keys[] = {
 	    " that only passes bytes on passes the client's, so do not list it"
 	    " here and set accept_proxy_protocol alone. Beside a passthrough a"
 	    " request over TLS for which one tells no client counts as that"
-	    " balancer's for ip_hash and rate_limit; allow lets it not in, and"
-	    " deny does not see it."),
+	    " balancer's for ip_hash and rate_limit; allow and deny let it in"
+	    " where they would let in all balancers listed here."),
 	BOOL("nginx", "accept_proxy_protocol", C(nginx.accept_proxy_protocol),
 	    "false",
 	    "Clients come through a balancer that speaks the PROXY protocol, on"
