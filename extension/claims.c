@@ -55,6 +55,13 @@ rank_of(const struct finding *f)
 	return 0;
 }
 
+static void
+ignore(struct judge *j, enum label_id id, const char *why)
+{
+	finding_set(vec_add(&j->a->remarks.list), REJECT_IGNORED, label_key(id),
+	    label_value_offset(j->s, id), NULL, "%s", why);
+}
+
 /* A passthrough has one route per host, and nobody without SNI gets to it. */
 static void
 narrow_passthrough(struct judge *j)
@@ -67,9 +74,7 @@ narrow_passthrough(struct judge *j)
 	if (l->context_roots.len > 0 &&
 	    (l->context_roots.len > 1 ||
 		strcmp(l->context_roots.at[0].text, "/") != 0)) {
-		finding_set(vec_add(&j->a->remarks.list), REJECT_IGNORED,
-		    label_key(LABEL_CONTEXT_ROOT),
-		    label_value_offset(j->s, LABEL_CONTEXT_ROOT), NULL,
+		ignore(j, LABEL_CONTEXT_ROOT,
 		    "with ssl_passthrough no path is seen: the whole host is "
 		    "passed on");
 		for (i = 1; i < l->context_roots.len; i++)
@@ -79,9 +84,7 @@ narrow_passthrough(struct judge *j)
 		l->context_roots.at[0].text = xstrdup("/");
 	}
 	if (l->default_backend) {
-		finding_set(vec_add(&j->a->remarks.list), REJECT_IGNORED,
-		    label_key(LABEL_DEFAULT_BACKEND),
-		    label_value_offset(j->s, LABEL_DEFAULT_BACKEND), NULL,
+		ignore(j, LABEL_DEFAULT_BACKEND,
 		    "with ssl_passthrough only named hosts are passed on");
 		l->default_backend = false;
 	}
@@ -115,17 +118,24 @@ narrow_vip(struct judge *j)
 	    ~(1ULL << LABEL_STICKY_SESSION_COOKIE | 1ULL << LABEL_IP_HASH);
 }
 
-/* The path of a gRPC call is its method's name. */
+/* The path of a gRPC call is its method's name, and HTTP/2 carries it. */
 static void
 narrow_grpc(struct judge *j)
 {
 	struct labels *l = &j->a->labels;
 
-	if (!l->grpc || !l->context_root_rewrite)
+	if (!l->grpc)
 		return;
-	finding_set(vec_add(&j->a->remarks.list), REJECT_IGNORED,
-	    label_key(LABEL_CONTEXT_ROOT_REWRITE),
-	    label_value_offset(j->s, LABEL_CONTEXT_ROOT_REWRITE), NULL,
+	if (!j->k->config->nginx.http2)
+		ignore(j, LABEL_GRPC,
+		    "gRPC clients come by HTTP/2, which this cluster does not "
+		    "speak (http2 = false)");
+	if (l->websocket_endpoints.len > 0)
+		ignore(j, LABEL_WEBSOCKET_ENDPOINTS,
+		    "with grpc there are no websockets");
+	if (!l->context_root_rewrite)
+		return;
+	ignore(j, LABEL_CONTEXT_ROOT_REWRITE,
 	    "with grpc the path is the method's name and is passed on as it "
 	    "is");
 	l->context_root_rewrite = false;

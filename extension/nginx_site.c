@@ -260,7 +260,7 @@ add_websockets(struct nginx_site *s, const struct route *r)
 	const struct labels *l = &r->owner->labels;
 	size_t i;
 
-	for (i = 0; i < l->websocket_endpoints.len; i++) {
+	for (i = 0; i < l->websocket_endpoints.len && !l->grpc; i++) {
 		const char *path = l->websocket_endpoints.at[i].text;
 		struct nginx_location *at = find_location(s, r->path), above;
 

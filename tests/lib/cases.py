@@ -609,9 +609,13 @@ class Served:
         check("echo", client.file.readline(), b"ping over it\n")
 
     @staticmethod
-    def check_grpc(request, client):
-        status, data, trailer = h2.call(
-            client.sock, request["host"], request["grpc"], b"question")
+    def call(request, client):
+        return h2.call(
+            client.sock, request["host"], request["grpc"], b"question",
+            [(k.lower(), v) for k, v in request.get("send", {}).items()])
+
+    def check_grpc(self, request, client):
+        status, data, trailer = self.call(request, client)
         check("status", status, request.get("status", 200))
         if "service" in request:
             check("message", data[5:].split()[0].decode(),
@@ -619,7 +623,8 @@ class Served:
             check("trailer", trailer, True)
 
     def many(self, request):
-        """"times": shares of services and tasks, on kept connections."""
+        """"times": shares of services and tasks, on kept connections; a
+        gRPC call takes one of its own."""
         count = request["times"]
         services = collections.Counter()
         tasks = collections.Counter()
@@ -627,10 +632,16 @@ class Served:
         client = None
         for number in range(count):
             one = {k: self.numbered(v, number) for k, v in request.items()}
-            if client is None or request.get("fresh"):
+            if client is None or request.get("fresh") or "grpc" in one:
                 if client is not None:
                     client.close()
                 client = Client(self.where(one), one, self.pki)
+            if "grpc" in one:
+                status, data, _ = self.call(one, client)
+                statuses[str(status)] += 1
+                services[data[5:].split()[0].decode()] += 1
+                tasks[data[5:].decode()] += 1
+                continue
             client.send(one)
             status, headers, body = client.receive()
             statuses[str(status)] += 1

@@ -8,7 +8,10 @@ import struct
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
-STATUS_200 = 0x88  # the static table's entry
+# Of the static table: a whole field, its name alone, other whole fields.
+STATUS_200 = 0x88
+STATUS_NAME = 0x08
+STATUSES = {0x89: 204, 0x8a: 206, 0x8b: 304, 0x8c: 400, 0x8d: 404, 0x8e: 500}
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -57,15 +60,26 @@ async def serve_call(reader, writer, text):
         await writer.drain()
 
 
-def call(sock, host, path, body):
+def status_of(block):
+    """The answer's status; its field is the first one."""
+    # A change of the table's size may stand in front.
+    block = block.lstrip(bytes(range(0x20, 0x40)))
+    if block[0] == STATUS_200:
+        return 200
+    if block[0] in (STATUS_NAME, STATUS_NAME | 0x40) and block[1] == 3:
+        return int(block[2:5])
+    return STATUSES.get(block[0])
+
+
+def call(sock, host, path, body, headers=()):
     """
-    One call on a socket that speaks h2; (200 or the first byte of another
-    header block, the message's bytes, whether a trailer ended the stream).
+    One call on a socket that speaks h2: (status, the message's bytes, whether
+    a trailer ended the stream).
     """
     head = b"".join(header(*pair) for pair in (
         (":method", "POST"), (":scheme", "https"), (":path", path),
         (":authority", host), ("content-type", "application/grpc"),
-        ("te", "trailers")))
+        ("te", "trailers"), *headers))
     sock.sendall(PREFACE + frame(SETTINGS, 0, 0) +
                  frame(HEADERS, END_HEADERS, 1, head) +
                  frame(DATA, END_STREAM, 1, message(body)))
@@ -82,10 +96,8 @@ def call(sock, host, path, body):
         elif kind in (RESET, GOAWAY):
             raise AssertionError("reset: %r" % payload)
         elif kind == HEADERS and stream == 1:
-            # A change of the table's size may stand in front.
-            first = payload.lstrip(bytes(range(0x20, 0x40)))[0]
             if status is None:
-                status = 200 if first == STATUS_200 else first
+                status = status_of(payload)
             else:
                 trailer = True
         elif kind == DATA:
