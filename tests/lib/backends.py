@@ -15,6 +15,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 
 import h2
 
@@ -26,10 +27,11 @@ class Backend:
     Who answers at (address, port).  kind: "echo", "silent" (accepts, never
     answers), "close" (closes when the request is there), "grpc".  'tls' is (certificate, key);
     'proxy_protocol': a PROXY header is read first and told as "proxied".
+    'cookie': the name of one that a client without it is given.
     """
 
     def __init__(self, service, task, address, port, kind="echo", tls=None,
-                 proxy_protocol=False):
+                 proxy_protocol=False, cookie=None):
         self.service = service
         self.task = task
         self.address = address
@@ -37,6 +39,7 @@ class Backend:
         self.kind = kind
         self.tls = tls
         self.proxy_protocol = proxy_protocol
+        self.cookie = cookie
         self.connections = 0
         self.requests = 0
 
@@ -119,6 +122,10 @@ class Backend:
             more = ""
             if "x-test-header" in lower:
                 more = lower["x-test-header"].replace("=", ": ", 1) + "\r\n"
+            if self.cookie and self.cookie + "=" not in lower.get("cookie",
+                                                                  ""):
+                more += "Set-Cookie: %s=%x; Path=/\r\n" % (
+                    self.cookie, time.time_ns())
             close = lower.get("connection", "") == "close"
             writer.write(("HTTP/1.1 %s Told\r\nContent-Type: application/json"
                           "\r\nContent-Length: %d\r\n%s%s\r\n" % (

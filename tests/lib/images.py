@@ -4,6 +4,7 @@ it is linked with: no registry, no package, made in a second.
 
     name = images.proxy(real)       # proxyctl agent and nginx
     name = images.control(real)     # supervisor, reader, extension, proxyctl
+    name = images.demo(real)        # the vendor's sample application
 
 Users, entry points and health checks are those of deploy/Dockerfile, which
 makes what is released.  The name is the ID, for which no registry is asked.
@@ -15,6 +16,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 import tarfile
 import urllib.parse
 
@@ -130,3 +133,33 @@ def control(real, tag="bulkhead:test"):
     return load(real, tag, pack(files), made_as(
         ["/usr/sbin/bulkhead-supervisor"], ["/usr/bin/proxyctl", "status"],
         'CMD ["-c","/etc/bulkhead/bulkhead.ini"]'))
+
+
+# Of Python's library, what no application needs.
+LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?|idlelib|tkinter|lib2to3|"
+                      r"ensurepip|(site|dist)-packages|config-[^/]*)(/|$)")
+
+
+def python():
+    """This Python and its library, where they are here."""
+    library = sysconfig.get_paths()["stdlib"]
+    program = os.path.realpath(sys.executable)
+    found = [os.path.join(base, name)
+             for base, _, names in os.walk(library) for name in names
+             if name.endswith((".py", ".so"))]
+    found = [path for path in found
+             if not LEFT_OUT.search(os.path.relpath(path, library))]
+    files = tree({program: program},
+                 [path for path in found if path.endswith(".so")])
+    files.update({path: path for path in found})
+    return program, files
+
+
+def demo(real, tag="demo:test"):
+    """tests/lib/demo_app.py, in the Python that runs this; its ID."""
+    program, files = python()
+    here = os.path.dirname(os.path.abspath(__file__))
+    for name in ("demo_app.py", "backends.py", "h2.py"):
+        files["/app/" + name] = os.path.join(here, name)
+    return load(real, tag, pack(files), [
+        "ENTRYPOINT " + json.dumps([program, "-u", "/app/demo_app.py"])])
