@@ -136,23 +136,53 @@ gate_lists_mount(json_t *container, const char *target)
 	set(container, "Mounts", mounts);
 }
 
+/* A secret or a config: 'kind' is "Secret" or "Config". */
 static json_t *
-secret_json(const struct gate_wish *w, const struct gate_ref *r)
+blob_json(const char *kind, const char *file, const struct gate_ref *r)
+{
+	char *id _cleanup_free_ = xasprintf("%sID", kind);
+	char *name _cleanup_free_ = xasprintf("%sName", kind);
+
+	return json_pack("{s:{s:s,s:s,s:s,s:i},s:s,s:s}", "File", "Name", file,
+	    "UID", "0", "GID", "0", "Mode", SECRET_MODE, id, r->id, name,
+	    r->name);
+}
+
+static json_t *
+secret_json(const struct gate_wish *w, const struct gate_ref *r, json_t *was)
 {
 	const struct cluster_config *c = w->config;
 	const char *dir = c->proxy.secrets_dir;
 	bool agents = false;
 	char *file _cleanup_free_ = NULL;
 
+	(void)was;
 	for (size_t i = 0; i < c->control.agent_secrets.items.len; i++)
 		agents |=
 		    strcmp(c->control.agent_secrets.items.at[i], r->name) == 0;
 	file = agents || strcmp(dir, DEFAULT_SECRETS_DIR) == 0
 	    ? xstrdup(r->name)
 	    : xasprintf("%s/%s", dir, r->name);
-	return json_pack("{s:{s:s,s:s,s:s,s:i},s:s,s:s}", "File", "Name", file,
-	    "UID", "0", "GID", "0", "Mode", SECRET_MODE, "SecretID", r->id,
-	    "SecretName", r->name);
+	return blob_json("Secret", file, r);
+}
+
+static json_t *
+config_json(const struct gate_wish *w, const struct gate_ref *r, json_t *was)
+{
+	char *file _cleanup_free_ =
+	    xasprintf("%s/%s", w->config->proxy.secrets_dir, r->name);
+
+	(void)was;
+	return blob_json("Config", file, r);
+}
+
+/* What another hand said of a network that is there stays. */
+static json_t *
+network_json(const struct gate_wish *w, const struct gate_ref *r, json_t *was)
+{
+	(void)w;
+	return was != NULL ? json_incref(was)
+			   : json_pack("{s:s}", "Target", r->id);
 }
 
 /* The item of 'list' whose 'member' is 'id', borrowed, or NULL. */
@@ -173,83 +203,52 @@ find(json_t *list, const char *member, const char *id)
 	return NULL;
 }
 
-void
-gate_lists_secrets(json_t *container, const struct gate_wish *w)
+/*
+ * Exactly 'refs' in the list 'key' of 'o', where 'id' names the object.  Those
+ * that are there keep their place; make() is told what was there, or NULL.
+ */
+static void
+refer(json_t *o, const char *key, const char *id, const struct gate_refs *refs,
+    json_t *(*make)(
+	const struct gate_wish *w, const struct gate_ref *r, json_t *was),
+    const struct gate_wish *w)
 {
-	json_t *was = json_object_get(container, "Secrets");
+	json_t *was = json_object_get(o, key);
 	json_t *list = json_array(), *item;
 	size_t i;
 
 	json_array_foreach(was, i, item)
 	{
-		for (size_t k = 0; k < w->secrets.len; k++) {
-			const struct gate_ref *r = &w->secrets.at[k];
+		for (size_t k = 0; k < refs->len; k++) {
+			const struct gate_ref *r = &refs->at[k];
 
-			if (find(was, "SecretID", r->id) == item)
-				append(list, secret_json(w, r));
+			if (find(was, id, r->id) == item)
+				append(list, make(w, r, item));
 		}
 	}
-	for (i = 0; i < w->secrets.len; i++) {
-		if (find(list, "SecretID", w->secrets.at[i].id) == NULL)
-			append(list, secret_json(w, &w->secrets.at[i]));
+	for (i = 0; i < refs->len; i++) {
+		if (find(list, id, refs->at[i].id) == NULL)
+			append(list, make(w, &refs->at[i], NULL));
 	}
-	set(container, "Secrets", list);
+	set(o, key, list);
 }
 
-static json_t *
-config_json(const struct gate_wish *w, const struct gate_ref *r)
+void
+gate_lists_secrets(json_t *container, const struct gate_wish *w)
 {
-	char *file _cleanup_free_ =
-	    xasprintf("%s/%s", w->config->proxy.secrets_dir, r->name);
-
-	return json_pack("{s:{s:s,s:s,s:s,s:i},s:s,s:s}", "File", "Name", file,
-	    "UID", "0", "GID", "0", "Mode", SECRET_MODE, "ConfigID", r->id,
-	    "ConfigName", r->name);
+	refer(container, "Secrets", "SecretID", &w->secrets, secret_json, w);
 }
 
 void
 gate_lists_configs(json_t *container, const struct gate_wish *w)
 {
-	json_t *was = json_object_get(container, "Configs");
-	json_t *list = json_array(), *item;
-	size_t i;
-
-	json_array_foreach(was, i, item)
-	{
-		for (size_t k = 0; k < w->configs.len; k++) {
-			const struct gate_ref *r = &w->configs.at[k];
-
-			if (find(was, "ConfigID", r->id) == item)
-				append(list, config_json(w, r));
-		}
-	}
-	for (i = 0; i < w->configs.len; i++) {
-		if (find(list, "ConfigID", w->configs.at[i].id) == NULL)
-			append(list, config_json(w, &w->configs.at[i]));
-	}
-	set(container, "Configs", list);
+	refer(container, "Configs", "ConfigID", &w->configs, config_json, w);
 }
 
 void
 gate_lists_networks(json_t *template, const struct gate_wish *w)
 {
-	json_t *was = json_object_get(template, "Networks");
-	json_t *list = json_array(), *item;
-	size_t i;
-
-	json_array_foreach(was, i, item)
-	{
-		for (size_t k = 0; k < w->networks.len; k++) {
-			if (find(was, "Target", w->networks.at[k].id) == item)
-				append(list, json_incref(item));
-		}
-	}
-	for (i = 0; i < w->networks.len; i++) {
-		if (find(list, "Target", w->networks.at[i].id) == NULL)
-			append(list,
-			    json_pack("{s:s}", "Target", w->networks.at[i].id));
-	}
-	set(template, "Networks", list);
+	refer(template, "Networks", "Target", &w->networks, network_json, w);
 }
 
 json_t *
