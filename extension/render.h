@@ -98,6 +98,8 @@ void rendered_file_drop(struct rendered_file *f);
 void rendered_name(struct rendered *r);
 /* Puts the files in order. */
 void rendered_sort(struct rendered *r);
+/* Of two struct rendered_file *, for vec_sort(). */
+int rendered_by_path(const void *a, const void *b);
 /* The file 'path', or NULL. */
 const struct rendered_file *
 rendered_file(const struct rendered *r, const char *path);

@@ -9,19 +9,10 @@
 #include <errno.h>
 #include <string.h>
 
-static int
-compare_files(const void *a, const void *b)
-{
-	const struct rendered_file *x = *(struct rendered_file *const *)a;
-	const struct rendered_file *y = *(struct rendered_file *const *)b;
-
-	return strcmp(x->path, y->path);
-}
-
 void
 file_list_sort(struct file_list *l)
 {
-	vec_sort(&l->files, compare_files);
+	vec_sort(&l->files, rendered_by_path);
 }
 
 void

@@ -120,8 +120,8 @@ rendered_same_structure(const struct rendered *a, const struct rendered *b)
 	return true;
 }
 
-static int
-compare_files(const void *a, const void *b)
+int
+rendered_by_path(const void *a, const void *b)
 {
 	const struct rendered_file *x = *(struct rendered_file *const *)a;
 	const struct rendered_file *y = *(struct rendered_file *const *)b;
@@ -132,7 +132,7 @@ compare_files(const void *a, const void *b)
 void
 rendered_sort(struct rendered *r)
 {
-	vec_sort(&r->files, compare_files);
+	vec_sort(&r->files, rendered_by_path);
 }
 
 const struct rendered_file *
@@ -143,7 +143,7 @@ rendered_file(const struct rendered *r, const char *path)
 	struct rendered_file *const *found = r->files.len == 0
 	    ? NULL
 	    : bsearch(&at, r->files.at, r->files.len, sizeof(r->files.at[0]),
-		  compare_files);
+		  rendered_by_path);
 
 	return found == NULL ? NULL : *found;
 }
