@@ -113,21 +113,44 @@ mark_dirty(struct claim_table *t, struct host_claim *h)
 	vec_push(&t->dirty, h);
 }
 
-/* Where 'host' is or belongs among the claimed. */
+/* Where 'key' is or belongs among 'len' of 'list', which are in order. */
 static size_t
-place_of(const struct claim_table *t, const char *host)
+place(size_t len, int (*compare)(const void *list, size_t i, const char *key),
+    const void *list, const char *key)
 {
-	size_t low = 0, high = t->claimed.len;
+	size_t low = 0, high = len;
 
 	while (low < high) {
 		size_t i = low + (high - low) / 2;
 
-		if (compare_hosts(t->claimed.at[i]->host, host) < 0)
+		if (compare(list, i, key) < 0)
 			low = i + 1;
 		else
 			high = i;
 	}
 	return low;
+}
+
+static int
+compare_claimed(const void *list, size_t i, const char *host)
+{
+	const struct claim_table *t = list;
+
+	return compare_hosts(t->claimed.at[i]->host, host);
+}
+
+static int
+compare_path(const void *list, size_t i, const char *path)
+{
+	const struct host_claim *h = list;
+
+	return strcmp(h->paths.at[i]->path, path);
+}
+
+static size_t
+place_of(const struct claim_table *t, const char *host)
+{
+	return place(t->claimed.len, compare_claimed, t, host);
 }
 
 static void
@@ -141,21 +164,10 @@ list_claimed(struct claim_table *t, struct host_claim *h)
 	t->claimed.at[i] = h;
 }
 
-/* Where 'path' is or belongs. */
 static size_t
 path_place(const struct host_claim *h, const char *path)
 {
-	size_t low = 0, high = h->paths.len;
-
-	while (low < high) {
-		size_t i = low + (high - low) / 2;
-
-		if (strcmp(h->paths.at[i]->path, path) < 0)
-			low = i + 1;
-		else
-			high = i;
-	}
-	return low;
+	return place(h->paths.len, compare_path, h, path);
 }
 
 const struct path_claim *
