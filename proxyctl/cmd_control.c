@@ -10,41 +10,49 @@
 #include "online.h"
 #include "sibling.h"
 
+/* Each file's name, with its 'note' where there is one, and its 'member'. */
+static void
+print_files(const json_t *files, const char *note, const char *member)
+{
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach(files, i, f)
+	{
+		const json_t *text = json_object_get(f, member);
+
+		(void)printf("\n# file %s", online_text(f, "path"));
+		if (note != NULL)
+			(void)printf(": %s", online_text(f, note));
+		(void)putchar('\n');
+		(void)fwrite(json_string_value(text), 1,
+		    json_string_length(text), stdout);
+	}
+}
+
 int
 cmd_config(const struct cli *cli, int argc, char **argv)
 {
-	char *target _cleanup_free_ =
-	    xasprintf("/v1/clusters/%s/config", argv[1]);
 	int code = CTL_OK;
-	json_auto_t *j = online_ask(cli, "GET", target, NULL, &code);
-	const json_t *f;
-	size_t i;
+	json_auto_t *j =
+	    online_ask_cluster(cli, "GET", argv[1], "config", NULL, &code);
 
 	(void)argc;
 	if (j == NULL)
 		return code;
 	(void)printf("# cluster %s, generation %lld\n", argv[1],
 	    online_number(j, "generation"));
-	json_array_foreach(json_object_get(j, "files"), i, f)
-	{
-		const json_t *text = json_object_get(f, "text");
-
-		(void)printf("\n# file %s\n", online_text(f, "path"));
-		(void)fwrite(json_string_value(text), 1,
-		    json_string_length(text), stdout);
-	}
+	print_files(json_object_get(j, "files"), NULL, "text");
 	return CTL_OK;
 }
 
 int
 cmd_diff(const struct cli *cli, int argc, char **argv)
 {
-	char *target _cleanup_free_ =
-	    xasprintf("/v1/clusters/%s/diff", argv[1]);
 	int code = CTL_OK;
-	json_auto_t *j = online_ask(cli, "GET", target, NULL, &code);
-	const json_t *f, *against;
-	size_t i;
+	json_auto_t *j =
+	    online_ask_cluster(cli, "GET", argv[1], "diff", NULL, &code);
+	const json_t *against;
 
 	(void)argc;
 	if (j == NULL)
@@ -53,23 +61,13 @@ cmd_diff(const struct cli *cli, int argc, char **argv)
 	(void)printf("# cluster %s, generation %lld, against %s\n", argv[1],
 	    online_number(j, "generation"),
 	    json_is_null(against) ? "nothing" : json_string_value(against));
-	json_array_foreach(json_object_get(j, "files"), i, f)
-	{
-		const json_t *lines = json_object_get(f, "lines");
-
-		(void)printf("\n# file %s: %s\n", online_text(f, "path"),
-		    online_text(f, "change"));
-		(void)fwrite(json_string_value(lines), 1,
-		    json_string_length(lines), stdout);
-	}
+	print_files(json_object_get(j, "files"), "change", "lines");
 	return CTL_OK;
 }
 
 int
 cmd_scale(const struct cli *cli, int argc, char **argv)
 {
-	char *target _cleanup_free_ =
-	    xasprintf("/v1/clusters/%s/scale", argv[1]);
 	char *body _cleanup_free_ = NULL;
 	int code = CTL_OK;
 	json_t *j;
@@ -82,7 +80,7 @@ cmd_scale(const struct cli *cli, int argc, char **argv)
 		return CTL_USAGE;
 	}
 	body = xasprintf("{\"replicas\":%u}", n);
-	j = online_ask(cli, "POST", target, body, &code);
+	j = online_ask_cluster(cli, "POST", argv[1], "scale", body, &code);
 	if (j != NULL)
 		(void)printf("%s: %lld proxies are wanted now\n", argv[1],
 		    online_number(j, "replicas"));

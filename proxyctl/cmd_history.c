@@ -73,10 +73,9 @@ print_history(const json_t *history)
 int
 cmd_history(const struct cli *cli, int argc, char **argv)
 {
-	char *target _cleanup_free_ =
-	    xasprintf("/v1/clusters/%s/history", argv[1]);
 	int code = CTL_OK;
-	json_auto_t *j = online_ask(cli, "GET", target, NULL, &code);
+	json_auto_t *j =
+	    online_ask_cluster(cli, "GET", argv[1], "history", NULL, &code);
 	const json_t *pinned = json_object_get(j, "pinned");
 
 	(void)argc;
@@ -95,7 +94,6 @@ cmd_history(const struct cli *cli, int argc, char **argv)
 int
 cmd_rollback(const struct cli *cli, int argc, char **argv)
 {
-	char *target _cleanup_free_ = NULL;
 	const char *name = argv[1], *more = argc > 2 ? argv[2] : NULL;
 	STR_AUTO(body, 256);
 	json_auto_t *j = NULL;
@@ -115,8 +113,7 @@ cmd_rollback(const struct cli *cli, int argc, char **argv)
 		str_addf(&body, "{\"generation\":%u}", n);
 	else
 		return command_usage("rollback", "%s is no generation", more);
-	target = xasprintf("/v1/clusters/%s/rollback", name);
-	j = online_ask(cli, "POST", target, body.p, &code);
+	j = online_ask_cluster(cli, "POST", name, "rollback", body.p, &code);
 	if (j == NULL)
 		return code;
 	pinned = json_object_get(j, "pinned");

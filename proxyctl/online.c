@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static void
 print_refusal(const struct ctl_answer *a)
 {
@@ -54,6 +56,16 @@ online_ask(const struct cli *cli, const char *method, const char *target,
 		*ret_exit = CTL_NO;
 	}
 	return j;
+}
+
+struct json_t *
+online_ask_cluster(const struct cli *cli, const char *method,
+    const char *cluster, const char *what, const char *body, int *ret_exit)
+{
+	char *target _cleanup_free_ =
+	    xasprintf("/v1/clusters/%s/%s", cluster, what);
+
+	return online_ask(cli, method, target, body, ret_exit);
 }
 
 const char *

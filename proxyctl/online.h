@@ -16,6 +16,10 @@ struct json_t;
 struct json_t *online_ask(const struct cli *cli, const char *method,
     const char *target, const char *body, int *ret_exit);
 
+/* The same of /v1/clusters/CLUSTER/WHAT. */
+struct json_t *online_ask_cluster(const struct cli *cli, const char *method,
+    const char *cluster, const char *what, const char *body, int *ret_exit);
+
 /* As text: strings, numbers, "yes"/"no", "-" where absent or null. */
 const char *online_text(const struct json_t *object, const char *key);
 long long online_number(const struct json_t *object, const char *key);
