@@ -407,7 +407,12 @@ def writes(record):
     twice = port(18090, "ingress")
     twice["EndpointSpec"]["Ports"] *= 2
     create("w", "publish twice", **twice)
-    service = engine.get("/services/second")
+
+    def allocated():
+        """Ports are given out in a change of their own, a little later."""
+        found = engine.get("/services/second")
+        return found if found["Endpoint"].get("Ports") else None
+    service = procs.wait_for(allocated, 60, "the ports of the second")
     path = "/services/%s/update" % second
     version = {"version": service["Version"]["Index"]}
     for label, more in (
