@@ -141,6 +141,14 @@ on_changes(void *arg, struct swarm_changes *changes, uint64_t read_us)
 }
 
 static void
+on_part(void *arg, const struct swarm_changes *changes)
+{
+	struct reader *r = arg;
+
+	reader_clusters_place(r->clusters, changes);
+}
+
+static void
 on_state(void *arg)
 {
 	push_status(arg);
@@ -373,6 +381,7 @@ start_parts(struct reader *r, const char *run_dir, struct error *e)
 	};
 	static const struct sources_handlers handlers = {
 		.on_changes = on_changes,
+		.on_part = on_part,
 		.on_state = on_state,
 		.on_listed = on_listed,
 		.on_heard = on_heard,

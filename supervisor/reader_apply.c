@@ -33,10 +33,8 @@ apply_beside(struct applying *a, const char *id)
 void
 apply_note_commit(struct applying *a, const char *service_id, const char *id)
 {
-	const uint64_t *us = map_get(&a->b->commits, id);
-
-	if (us != NULL)
-		swarm_changes_commit_at(a->ret, service_id, *us);
+	swarm_changes_commit_at(
+	    a->ret, service_id, (uintptr_t)map_get(&a->b->commits, id));
 }
 
 void
@@ -219,25 +217,36 @@ remove_missing(struct applying *a, const struct map *seen)
 	vec_fini(&missing.list);
 }
 
-static void
+/* One step; those that are gone go in the last one. */
+static bool
 take_services(struct applying *a)
 {
-	struct map seen = { 0 };
 	struct map_entry *e;
 
-	for (size_t i = 0; (e = map_next(&a->b->in->services, &i)) != NULL;)
-		(void)map_set(&seen, e->key, a);
-	for (size_t i = 0; (e = map_next(&a->b->in->services, &i)) != NULL;) {
+	for (size_t n = 0;
+	     (e = map_next(&a->b->in->services, &a->at)) != NULL;) {
 		struct service *now = e->value;
 
+		if (n++ == SWARM_STEP / 2) {
+			a->at--;
+			return true;
+		}
+		(void)map_set(&a->seen, now->id, a);
 		(void)map_remove(&a->b->in->services, now->id);
 		take_service(a, now);
 	}
+	return false;
+}
+
+static void
+remove_services(struct applying *a)
+{
+	struct map_entry *e;
+
 	for (size_t i = 0; (e = map_next(&a->b->gone, &i)) != NULL;)
 		remove_service(a, e->key);
 	if (a->b->all_services)
-		remove_missing(a, &seen);
-	map_fini(&seen);
+		remove_missing(a, &a->seen);
 }
 
 /* ------------------------------------------------- networks and the others */
@@ -374,35 +383,118 @@ become_complete(struct applying *a)
 	a->s->complete = true;
 }
 
+/* One step of APPLY_ROUTABLE, and the doubt at its end. */
+static bool
+weigh(struct applying *a)
+{
+	struct map_entry *e;
+
+	if (!doubt_applies(a->s, a->b))
+		return false;
+	for (size_t n = 0; (e = map_next(&a->b->tasks, &a->at)) != NULL;) {
+		struct task *t = e->value;
+
+		if (n++ == (size_t)SWARM_STEP * 4) {
+			a->at--;
+			return true;
+		}
+		if (task_is_routable(t))
+			(void)map_set(&a->routable, t->service_id, t);
+	}
+	doubt_weigh(a->s, a->b, a->dirty, &a->routable, a->now_ms, &a->held);
+	map_fini(&a->routable);
+	return false;
+}
+
+static bool
+take_rest(struct applying *a)
+{
+	struct swarm *s = a->s;
+
+	remove_services(a);
+	take_objects(a);
+	take_bad(a);
+	model_merge(s->model, a->b->in);
+	a->b->in = model_new();
+	if (!s->complete && a->b->all_services && a->b->all_tasks &&
+	    a->b->networks && !a->first_doubted)
+		become_complete(a);
+	if (a->b->all_tasks && a->stale.len == 0)
+		forget_regress(s, "task ");
+	return false;
+}
+
+struct applying *
+swarm_take(struct swarm *s, struct swarm_batch *b, uint64_t now_ms)
+{
+	struct applying *a = xcalloc(1, sizeof(*a));
+
+	a->s = s;
+	a->b = b;
+	a->now_ms = now_ms;
+	a->first_doubted = doubt_first(s, b, now_ms);
+	return a;
+}
+
+bool
+swarm_take_some(
+    struct applying *a, const struct map *dirty, struct swarm_changes *ret)
+{
+	static bool (*const steps[])(struct applying * a) = {
+		[APPLY_ROUTABLE] = weigh,
+		[APPLY_SERVICES] = take_services,
+		[APPLY_GROUP] = apply_group,
+		[APPLY_TASKS] = apply_tasks,
+		[APPLY_REST] = take_rest,
+	};
+
+	a->dirty = dirty;
+	a->ret = ret;
+	if (ret->services.len == 0)
+		map_fini(&a->changed);
+	if (!steps[a->phase](a)) {
+		a->phase++;
+		a->at = 0;
+	}
+	ret->confirm = a->held.len > 0 || a->first_doubted;
+	return a->phase != APPLY_DONE;
+}
+
+void
+swarm_take_free(struct applying *a)
+{
+	struct map_entry *e;
+
+	if (a == NULL)
+		return;
+	for (size_t i = 0; (e = map_next(&a->holders, &i)) != NULL;) {
+		struct service *holder = e->value;
+
+		for (size_t k = 0; k < holder->tasks.len; k++)
+			task_free(holder->tasks.at[k]);
+		vec_fini(&holder->tasks);
+		free(holder);
+	}
+	for (size_t i = 0; i < a->task_order.len; i++)
+		free(a->task_order.at[i]);
+	vec_fini(&a->task_order);
+	map_fini(&a->holders);
+	map_fini(&a->routable);
+	map_fini(&a->seen);
+	map_fini(&a->changed);
+	map_fini(&a->stale);
+	map_fini(&a->held);
+	free(a);
+}
+
 void
 swarm_apply(struct swarm *s, struct swarm_batch *b, const struct map *dirty,
     uint64_t now_ms, struct swarm_changes *ret)
 {
-	struct applying a = {
-		.s = s,
-		.b = b,
-		.dirty = dirty,
-		.now_ms = now_ms,
-		.ret = ret,
-	};
-
-	bool first_doubted = doubt_first(s, b, now_ms);
+	struct applying *a = swarm_take(s, b, now_ms);
 
 	memset(ret, 0, sizeof(*ret));
-	doubt_weigh(s, b, dirty, now_ms, &a.held);
-	ret->confirm = a.held.len > 0 || first_doubted;
-	take_services(&a);
-	apply_tasks(&a);
-	take_objects(&a);
-	take_bad(&a);
-	model_merge(s->model, b->in);
-	b->in = model_new();
-	if (!s->complete && b->all_services && b->all_tasks && b->networks &&
-	    !first_doubted)
-		become_complete(&a);
-	if (b->all_tasks && a.stale.len == 0)
-		forget_regress(s, "task ");
-	map_fini(&a.changed);
-	map_fini(&a.stale);
-	map_fini(&a.held);
+	while (swarm_take_some(a, dirty, ret)) {
+	}
+	swarm_take_free(a);
 }

@@ -8,6 +8,16 @@
 
 #include "reader_swarm.h"
 
+/* What is done in this order; the first three walk over much. */
+enum apply_phase {
+	APPLY_ROUTABLE, /* what the doubt wants to know */
+	APPLY_SERVICES,
+	APPLY_GROUP, /* tasks by their services */
+	APPLY_TASKS,
+	APPLY_REST,
+	APPLY_DONE,
+};
+
 struct applying {
 	struct swarm *s;
 	struct swarm_batch *b;
@@ -17,6 +27,13 @@ struct applying {
 	struct map changed; /* IDs that are in ret->services */
 	struct map stale;   /* IDs of tasks whose answer was older */
 	struct map held;    /* IDs of services that stay as they are */
+	enum apply_phase phase;
+	size_t at; /* how far the phase has come */
+	bool first_doubted;
+	struct map routable;	/* IDs of services with a task to route to */
+	struct map seen;	/* IDs of the services of a whole list */
+	struct map holders;	/* ID -> struct service *, owned: its tasks */
+	VEC(char *) task_order; /* IDs of services, owned: APPLY_TASKS */
 };
 
 /*
@@ -40,7 +57,8 @@ bool apply_is_regress(struct applying *a, const char *kind, const char *id,
     uint64_t version, uint64_t known);
 /* Whether this object is one of the odd ones of 'm'. */
 bool apply_is_bad(const struct model *m, const char *kind, const char *id);
-/* Takes the tasks, after the services. */
-void apply_tasks(struct applying *a);
+/* One step of APPLY_GROUP and of APPLY_TASKS: whether more is left. */
+bool apply_group(struct applying *a);
+bool apply_tasks(struct applying *a);
 
 #endif

@@ -99,41 +99,57 @@ asked_for(const struct applying *a, const char *id)
 	return a->b->all_tasks || map_get(&a->b->asked_tasks, id) != NULL;
 }
 
-/*
- * The new tasks, each in a service of its own ID that holds nothing else.  An
- * answer that is older than what is known is set aside.
- */
-static void
-sort_into_services(struct applying *a, struct map *ret)
+/* The tasks, each in a service of its own ID that holds nothing else. */
+bool
+apply_group(struct applying *a)
 {
 	struct map_entry *e;
 
-	for (size_t i = 0; (e = map_next(&a->b->tasks, &i)) != NULL;) {
+	for (size_t n = 0; (e = map_next(&a->b->tasks, &a->at)) != NULL;) {
 		struct task *t = e->value;
-		struct service *s =
-		    map_get(&a->s->model->services, t->service_id);
 		struct service *holder;
-		const struct task *known;
 
-		if (s == NULL || t->desired != TASK_RUNNING ||
-		    !asked_for(a, s->id) ||
-		    swarm_task_left(a->s, t->id, a->now_ms))
+		if (t->desired != TASK_RUNNING || !asked_for(a, t->service_id))
 			continue;
-		known = find_task(s, t->id);
-		if (known != NULL &&
-		    apply_is_regress(
-			a, "task", t->id, t->version, known->version)) {
-			(void)map_set(&a->stale, t->id, a);
-			continue;
-		}
-		holder = map_get(ret, s->id);
+		holder = map_get(&a->holders, t->service_id);
 		if (holder == NULL) {
 			holder = xcalloc(1, sizeof(*holder));
-			(void)map_set(ret, s->id, holder);
+			(void)map_set(&a->holders, t->service_id, holder);
 		}
 		(void)map_remove(&a->b->tasks, t->id);
 		vec_push(&holder->tasks, t);
+		if (++n == SWARM_STEP)
+			return true;
 	}
+	return false;
+}
+
+/*
+ * Without those that Watch said are to go; an answer that is older than what
+ * is known is set aside.
+ */
+static void
+drop_stale(struct applying *a, const struct service *was, struct service *now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < now->tasks.len; i++) {
+		struct task *t = now->tasks.at[i];
+		const struct task *known = find_task(was, t->id);
+		bool left = swarm_task_left(a->s, t->id, a->now_ms);
+
+		if (!left && known != NULL &&
+		    apply_is_regress(
+			a, "task", t->id, t->version, known->version)) {
+			(void)map_set(&a->stale, t->id, a);
+			left = true;
+		}
+		if (left)
+			task_free(t);
+		else
+			now->tasks.at[kept++] = t;
+	}
+	now->tasks.len = kept;
 }
 
 /* A task that is odd now, or whose answer was older, stays as it was. */
@@ -156,6 +172,7 @@ keep_others(struct applying *a, const struct service *was, struct service *now)
 static void
 take_tasks_of(struct applying *a, struct service *s, struct service *now)
 {
+	drop_stale(a, s, now);
 	keep_others(a, s, now);
 	service_sort_tasks(now);
 	if (tasks_differ(a, s, now))
@@ -171,26 +188,38 @@ take_tasks_of(struct applying *a, struct service *s, struct service *now)
 	memset(&now->tasks, 0, sizeof(now->tasks));
 }
 
-void
-apply_tasks(struct applying *a)
+/* The services whose tasks are taken: known when the first one is. */
+static void
+order_tasks(struct applying *a)
 {
-	struct map holders = { 0 };
-	const struct map *which;
+	const struct map *which =
+	    a->b->all_tasks ? &a->s->model->services : &a->b->asked_tasks;
 	struct map_entry *e;
 
-	if (!a->b->all_tasks && a->b->asked_tasks.len == 0)
-		return;
-	sort_into_services(a, &holders);
-	which = a->b->all_tasks ? &a->s->model->services : &a->b->asked_tasks;
-	for (size_t i = 0; (e = map_next(which, &i)) != NULL;) {
-		struct service none = { 0 };
-		struct service *now = map_get(&holders, e->key);
-		struct service *s = map_get(&a->s->model->services, e->key);
+	for (size_t i = 0; (e = map_next(which, &i)) != NULL;)
+		vec_push(&a->task_order, xstrdup(e->key));
+}
 
-		if (s != NULL && asked_for(a, e->key))
-			take_tasks_of(a, s, now == NULL ? &none : now);
+bool
+apply_tasks(struct applying *a)
+{
+	size_t n = 0;
+
+	if (a->at == 0)
+		order_tasks(a);
+	while (a->at < a->task_order.len) {
+		const char *id = a->task_order.at[a->at++];
+		struct service none = { 0 };
+		struct service *now = map_get(&a->holders, id);
+		struct service *s = map_get(&a->s->model->services, id);
+
+		if (s == NULL || !asked_for(a, id))
+			continue;
+		n += s->tasks.len;
+		take_tasks_of(a, s, now == NULL ? &none : now);
+		n += 1 + s->tasks.len;
+		if (n >= SWARM_STEP)
+			return true;
 	}
-	for (size_t i = 0; (e = map_next(&holders, &i)) != NULL;)
-		free(e->value);
-	map_fini(&holders);
+	return false;
 }

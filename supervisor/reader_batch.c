@@ -24,8 +24,6 @@ swarm_batch_fini(struct swarm_batch *b)
 
 	for (size_t i = 0; (e = map_next(&b->tasks, &i)) != NULL;)
 		task_free(e->value);
-	for (size_t i = 0; (e = map_next(&b->commits, &i)) != NULL;)
-		free(e->value);
 	map_fini(&b->tasks);
 	map_fini(&b->commits);
 	map_fini(&b->asked);
@@ -70,16 +68,10 @@ peek(const char *json, size_t len)
 static void
 note_commit(struct swarm_batch *b, const char *id, int64_t updated_ns)
 {
-	uint64_t *us = map_get(&b->commits, id);
+	uintptr_t us = updated_ns > 0 ? (uintptr_t)updated_ns / 1000 : 0;
 
-	if (updated_ns <= 0)
-		return;
-	if (us == NULL) {
-		us = xcalloc(1, sizeof(*us));
-		(void)map_set(&b->commits, id, us);
-	}
-	if ((uint64_t)updated_ns / 1000 > *us)
-		*us = (uint64_t)updated_ns / 1000;
+	if (us > (uintptr_t)map_get(&b->commits, id))
+		(void)map_set(&b->commits, id, (void *)us);
 }
 
 static void
@@ -236,7 +228,7 @@ drop_objects(struct swarm_batch *b, const struct swarm_newer *n)
 }
 
 void
-swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n)
+swarm_batch_newer(struct swarm_batch *b, const struct swarm_newer *n)
 {
 	struct map_entry *e;
 
@@ -247,6 +239,14 @@ swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n)
 	}
 	for (size_t i = 0; (e = map_next(&n->task_ids, &i)) != NULL;)
 		(void)map_set(&b->except_tasks, e->key, present);
+}
+
+void
+swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n)
+{
+	struct map_entry *e;
+
+	swarm_batch_newer(b, n);
 	for (size_t i = 0; (e = map_next(&b->tasks, &i)) != NULL;) {
 		struct task *t = e->value;
 

@@ -35,8 +35,9 @@ struct reader_clusters {
 	char *epoch;
 	const struct swarm *swarm;
 	VEC(struct rcluster *) list;
-	struct rcluster *otherwise;	  /* the default one, or NULL */
-	struct map places;		  /* service ID -> struct rcluster * */
+	struct rcluster *otherwise; /* the default one, or NULL */
+	bool begun;		    /* the first whole list was published */
+	struct map places;	    /* service ID -> struct rcluster * */
 	reader_clusters_need_fn *on_need; /* the gate's, or NULL */
 	void *gate;
 	bool closing;
@@ -235,15 +236,16 @@ static void
 put(struct reader_clusters *c, const struct service *s, uint64_t commit_us)
 {
 	struct rcluster *x = place_of(c, s);
+	bool here = map_get(&c->places, s->id) == x;
 
-	if (map_get(&c->places, s->id) != x)
+	if (!here)
 		leave(c, s->id);
 	if (x == NULL)
 		return;
 	touch(x);
+	x->outdated |= here;
 	if (commit_us != 0 && (x->commit_us == 0 || commit_us < x->commit_us))
 		x->commit_us = commit_us;
-	x->outdated = true;
 	(void)map_set(&c->places, s->id, x);
 	(void)map_set(&x->share.services, s->id, x);
 	share_add(&x->share, s);
@@ -317,22 +319,38 @@ recount(struct reader_clusters *c)
 	}
 }
 
-void
-reader_clusters_publish(struct reader_clusters *c,
-    const struct swarm_changes *changes, uint64_t read_us)
+/* Placed by reader_clusters_place() and not changed since. */
+static bool
+is_placed(const struct reader_clusters *c, const char *id)
 {
-	if (!c->swarm->complete)
-		return;
+	return !c->begun && c->swarm->complete &&
+	    map_get(&c->places, id) != NULL;
+}
+
+void
+reader_clusters_place(
+    struct reader_clusters *c, const struct swarm_changes *changes)
+{
 	for (size_t i = 0; i < changes->services.len; i++) {
 		const char *id = changes->services.at[i];
 		const struct service *s =
 		    map_get(&c->swarm->model->services, id);
 
-		if (s != NULL)
+		if (s != NULL && !is_placed(c, id))
 			put(c, s, swarm_changes_commit(changes, id));
 	}
 	for (size_t i = 0; i < changes->removed.len; i++)
 		leave(c, changes->removed.at[i]);
+}
+
+void
+reader_clusters_publish(struct reader_clusters *c,
+    const struct swarm_changes *changes, uint64_t read_us)
+{
+	reader_clusters_place(c, changes);
+	if (!c->swarm->complete)
+		return;
+	c->begun = true;
 	if (changes->objects)
 		recount(c);
 	if (changes->bad) {
@@ -361,7 +379,8 @@ take_config(struct reader_clusters *c, struct cluster_config *config)
 	}
 	x->config = config;
 	x->share.config = config;
-	x->outdated = true;
+	share_want_configured(&x->share);
+	x->outdated = x->publisher != NULL;
 	x->found = true;
 }
 
@@ -398,8 +417,13 @@ place_again(struct reader_clusters *c)
 {
 	struct map_entry *e;
 
-	if (!c->swarm->complete)
+	if (!c->swarm->complete) {
+		/* All are told, and placed, when it is. */
+		for (size_t i = 0; i < c->list.len; i++)
+			map_fini(&c->list.at[i]->share.services);
+		map_fini(&c->places);
 		return;
+	}
 	for (size_t i = 0;
 	     (e = map_next(&c->swarm->model->services, &i)) != NULL;) {
 		if (map_get(&c->places, e->key) != place_of(c, e->value))

@@ -29,6 +29,12 @@ struct reader_clusters *reader_clusters_new(uv_loop_t *loop,
  */
 int
 reader_clusters_load(struct reader_clusters *c, struct error *e) _warn_unused_;
+/*
+ * Before the first whole list is complete: finds the clusters of services that
+ * changed, so that publishing them, when it is, need not.
+ */
+void reader_clusters_place(
+    struct reader_clusters *c, const struct swarm_changes *changes);
 /* Publishes what changed. */
 void reader_clusters_publish(struct reader_clusters *c,
     const struct swarm_changes *changes, uint64_t read_us);

@@ -34,7 +34,7 @@ struct weighing {
 	const struct swarm_batch *b;
 	const struct map *dirty;
 	uint64_t now_ms;
-	struct map routable; /* IDs of services with a task to route to */
+	const struct map *routable;
 	struct map clusters; /* name -> struct tally *, owned */
 };
 
@@ -85,7 +85,7 @@ loses_tasks(const struct weighing *w, const struct service *s)
 		return false;
 	if (x->updating || w->now_ms - x->moved_ms < MOVED_MS)
 		return false;
-	return has_routable(s) && map_get(&w->routable, s->id) == NULL &&
+	return has_routable(s) && map_get(w->routable, s->id) == NULL &&
 	    !keeps_odd_task(w, s);
 }
 
@@ -167,16 +167,8 @@ weigh(struct weighing *w, struct map *ret)
 	bool much = false;
 	struct map_entry *e;
 
-	for (size_t i = 0; (e = map_next(&w->b->tasks, &i)) != NULL;) {
-		struct task *t = e->value;
-
-		if (task_is_routable(t))
-			(void)map_set(&w->routable, t->service_id, t);
-	}
-	if (loses_few(w)) {
-		map_fini(&w->routable);
+	if (loses_few(w))
 		return false;
-	}
 	for (size_t i = 0;
 	     (e = map_next(&w->s->model->services, &i)) != NULL;) {
 		struct tally *t = tally_of(w, e->value);
@@ -197,7 +189,6 @@ weigh(struct weighing *w, struct map *ret)
 		free(t);
 	}
 	map_fini(&w->clusters);
-	map_fini(&w->routable);
 	return much || (missing > 0 && missing == w->s->model->services.len) ||
 	    (lost >= ALL_BUT_FEW && lost == could);
 }
@@ -290,21 +281,27 @@ doubt_first(struct swarm *s, const struct swarm_batch *b, uint64_t now_ms)
 	return !is_convinced(&s->doubt, &none, b->manager, now_ms);
 }
 
+bool
+doubt_applies(const struct swarm *s, const struct swarm_batch *b)
+{
+	return s->complete &&
+	    (b->all_services || b->all_tasks || b->networks ||
+		b->asked_tasks.len > DOUBT_FEW);
+}
+
 void
 doubt_weigh(struct swarm *s, const struct swarm_batch *b,
-    const struct map *dirty, uint64_t now_ms, struct map *ret)
+    const struct map *dirty, const struct map *routable, uint64_t now_ms,
+    struct map *ret)
 {
 	struct weighing w = {
 		.s = s,
 		.b = b,
 		.dirty = dirty,
 		.now_ms = now_ms,
+		.routable = routable,
 	};
 
-	if (!s->complete ||
-	    (!b->all_services && !b->all_tasks && !b->networks &&
-		b->asked_tasks.len <= DOUBT_FEW))
-		return;
 	if (weigh(&w, ret)) {
 		if (!is_convinced(&s->doubt, ret, b->manager, now_ms))
 			return;

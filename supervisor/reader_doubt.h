@@ -12,13 +12,17 @@
 /* Kept in struct swarm between answers. */
 void doubt_fini(struct doubt *d);
 
+/* Whether a batch may take too much away. */
+bool doubt_applies(const struct swarm *s, const struct swarm_batch *b);
 /*
  * IDs of the services that stay as they are (their tasks and networks too)
  * although 'b' would take them away; into 'ret', a set.  'dirty' is what
- * events told, or NULL.
+ * events told, or NULL; 'routable' the IDs of services that have a task to
+ * route to in 'b'.
  */
 void doubt_weigh(struct swarm *s, const struct swarm_batch *b,
-    const struct map *dirty, uint64_t now_ms, struct map *ret);
+    const struct map *dirty, const struct map *routable, uint64_t now_ms,
+    struct map *ret);
 /*
  * Of the first lists there are: tasks and no service, or services that want
  * tasks or networks and none in the whole Swarm.  True: not to be believed yet.

@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "reader_dirty.h"
 
+/* So long what came is taken before the loop turns. */
+#define TURN_MS 10
+
 /* A look under way. */
 struct slot {
 	struct looks *looks;
@@ -15,10 +18,15 @@ struct slot {
 	struct cycle_wants looking;
 	uint64_t began_ms;
 	struct pace pace;
-	bool failed; /* the last one */
+	struct applying *taking; /* what came, and is not all taken yet */
+	struct swarm_batch batch;
+	struct swarm_changes changes; /* so far */
+	bool failed;		      /* the last one */
 	struct backoff backoff;
 	uint64_t not_before_ms;
 };
+
+static void on_taking(uv_timer_t *timer);
 
 struct looks {
 	struct docker_client *docker;
@@ -37,9 +45,11 @@ struct looks {
 	struct cycle_wants next;
 	struct dirty dirty;
 	uv_timer_t start;  /* the next one */
+	uv_timer_t taking; /* goes on with what is large */
 	uint64_t tasks_ms; /* when all tasks were listed last */
 
-	bool closing, timer_closed;
+	bool closing;
+	int open_timers;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -47,7 +57,7 @@ struct looks {
 static void
 maybe_free(struct looks *s)
 {
-	if (!s->timer_closed || s->whole.cycle != NULL ||
+	if (s->open_timers > 0 || s->whole.cycle != NULL ||
 	    s->single.cycle != NULL)
 		return;
 	cycle_wants_fini(&s->next);
@@ -58,6 +68,12 @@ maybe_free(struct looks *s)
 	dirty_fini(&s->dirty);
 	s->closed(s->closed_arg);
 	free(s);
+}
+
+static bool
+is_busy(const struct slot *slot)
+{
+	return slot->cycle != NULL || slot->taking != NULL;
 }
 
 static void
@@ -135,37 +151,115 @@ add_told(struct looks *s, struct slot *slot)
 		return;
 	add_ids(&slot->looking.service_ids, &s->newer.ids);
 	add_ids(&slot->looking.service_ids, &s->newer.task_ids);
-	if (s->single.cycle == NULL)
+	if (!is_busy(&s->single))
 		return;
 	add_ids(&slot->looking.service_ids, &s->single.looking.service_ids);
 	add_ids(&slot->looking.service_ids, &s->single.looking.task_ids);
 }
 
+/* All of what came is taken. */
 static void
-apply(struct looks *s, struct slot *slot, struct swarm_batch *batch)
+end_taking(struct looks *s, struct slot *slot)
 {
-	struct swarm_changes changes;
 	struct looks_found found = {
-		.changes = &changes,
-		.all_services = batch->all_services,
-		.all_tasks = batch->all_tasks,
+		.changes = &slot->changes,
+		.all_services = slot->batch.all_services,
+		.all_tasks = slot->batch.all_tasks,
 		.began_ms = slot->began_ms,
 	};
 	uint64_t now = clock_mono_ms();
 
-	add_told(s, slot);
-	if (slot == &s->whole)
-		swarm_batch_except(batch, &s->newer);
+	swarm_take_free(slot->taking);
+	slot->taking = NULL;
 	if (found.all_tasks)
 		s->tasks_ms = now;
-	swarm_apply(s->swarm, batch, &slot->looking.service_ids, now, &changes);
 	/* What is held in doubt was not taken. */
-	if (slot == &s->single && s->whole.cycle != NULL && !changes.confirm)
-		note_newer(s, batch);
+	if (slot == &s->single && is_busy(&s->whole) && !slot->changes.confirm)
+		note_newer(s, &slot->batch);
 	else if (slot == &s->whole)
 		look_at_brought(s, now);
 	s->handlers.on_found(s->arg, &found);
-	swarm_changes_fini(&changes);
+	swarm_changes_fini(&slot->changes);
+	swarm_batch_fini(&slot->batch);
+	if (slot == &s->whole) {
+		swarm_newer_clear(&s->newer);
+		map_fini(&s->unknown);
+	}
+	cycle_wants_fini(&slot->looking);
+	s->handlers.on_done(s->arg, s->whole.failed);
+	if (cycle_wants_any(&s->next) || dirty_any(&s->dirty))
+		looks_soon(s, 0);
+}
+
+/* Nobody was told of anything yet: parts of it need not wait for all. */
+static void
+tell_part(struct looks *s, struct slot *slot)
+{
+	if (s->swarm->complete || slot->changes.services.len == 0)
+		return;
+	s->handlers.on_part(s->arg, &slot->changes);
+	swarm_changes_fini(&slot->changes);
+}
+
+/* A large answer is taken in turns of the loop; single looks are small. */
+static void
+take(struct looks *s, struct slot *slot)
+{
+	uint64_t until = clock_mono_ms() + TURN_MS;
+	bool more;
+
+	add_told(s, slot);
+	if (slot == &s->whole)
+		swarm_batch_newer(&slot->batch, &s->newer);
+	do {
+		more = swarm_take_some(
+		    slot->taking, &slot->looking.service_ids, &slot->changes);
+		if (more)
+			tell_part(s, slot);
+	} while (more && (slot == &s->single || clock_mono_ms() < until));
+	if (more)
+		must(uv_timer_start(&s->taking, on_taking, 0, 0) == 0);
+	else
+		end_taking(s, slot);
+}
+
+static void
+on_taking(uv_timer_t *timer)
+{
+	struct looks *s = container_of(timer, struct looks, taking);
+
+	if (!s->closing)
+		take(s, &s->whole);
+}
+
+static void
+start_taking(struct looks *s, struct slot *slot, struct swarm_batch *batch)
+{
+	slot->batch = *batch;
+	swarm_batch_init(batch);
+	if (slot == &s->whole)
+		swarm_batch_except(&slot->batch, &s->newer);
+	slot->taking = swarm_take(s->swarm, &slot->batch, clock_mono_ms());
+	take(s, slot);
+}
+
+static void
+on_failed(struct looks *s, struct slot *slot, const struct error *e)
+{
+	uint64_t delay;
+	uint32_t random = 0;
+
+	look_again(s, &slot->looking);
+	(void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL);
+	delay = backoff_jitter(backoff_next(&slot->backoff, 0), random);
+	slot->not_before_ms = clock_mono_ms() + delay;
+	s->handlers.on_failed(s->arg, e, delay);
+	if (slot == &s->whole) {
+		swarm_newer_clear(&s->newer);
+		map_fini(&s->unknown);
+	}
+	cycle_wants_fini(&slot->looking);
+	looks_soon(s, delay);
 }
 
 static void
@@ -173,8 +267,7 @@ on_cycle_done(void *arg, struct swarm_batch *batch, const struct error *e)
 {
 	struct slot *slot = arg;
 	struct looks *s = slot->looks;
-	uint64_t delay = 0, now = clock_mono_ms();
-	uint32_t random = 0;
+	uint64_t now = clock_mono_ms();
 
 	slot->cycle = NULL;
 	if (s->closing) {
@@ -190,25 +283,13 @@ on_cycle_done(void *arg, struct swarm_batch *batch, const struct error *e)
 	    s->dirty.tasks.len);
 	slot->failed = e != NULL;
 	if (e != NULL) {
-		look_again(s, &slot->looking);
-		(void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL);
-		delay = backoff_jitter(backoff_next(&slot->backoff, 0), random);
-		slot->not_before_ms = now + delay;
-		s->handlers.on_failed(s->arg, e, delay);
-	} else {
-		slot->backoff.next_ms = 0;
-		slot->not_before_ms = 0;
-		pace_note(&slot->pace, now - slot->began_ms);
-		apply(s, slot, batch);
-		s->handlers.on_done(s->arg, s->whole.failed);
+		on_failed(s, slot, e);
+		return;
 	}
-	if (slot == &s->whole) {
-		swarm_newer_clear(&s->newer);
-		map_fini(&s->unknown);
-	}
-	cycle_wants_fini(&slot->looking);
-	if (cycle_wants_any(&s->next) || dirty_any(&s->dirty))
-		looks_soon(s, delay);
+	slot->backoff.next_ms = 0;
+	slot->not_before_ms = 0;
+	pace_note(&slot->pace, now - slot->began_ms);
+	start_taking(s, slot, batch);
 }
 
 static void
@@ -268,9 +349,9 @@ on_start(uv_timer_t *timer)
 	struct looks *s = container_of(timer, struct looks, start);
 	uint64_t now = clock_mono_ms(), due;
 
-	if (s->closing || s->single.cycle != NULL)
+	if (s->closing || is_busy(&s->single))
 		return;
-	if ((s->next.services || s->next.tasks) && s->whole.cycle == NULL) {
+	if ((s->next.services || s->next.tasks) && !is_busy(&s->whole)) {
 		if (now < s->whole.not_before_ms)
 			looks_soon(s, s->whole.not_before_ms - now);
 		else
@@ -293,8 +374,8 @@ void
 looks_soon(struct looks *s, uint64_t ms)
 {
 	/* The end of what is under way starts the next. */
-	if (s->closing || s->single.cycle != NULL ||
-	    (s->whole.cycle != NULL && !s->swarm->complete))
+	if (s->closing || is_busy(&s->single) ||
+	    (is_busy(&s->whole) && !s->swarm->complete))
 		return;
 	if (uv_is_active((uv_handle_t *)&s->start) &&
 	    uv_timer_get_due_in(&s->start) <= ms)
@@ -321,7 +402,7 @@ looks_tasks_dirty(struct looks *s, const char *service_id)
 static bool
 looks_at(const struct slot *slot, const char *service_id)
 {
-	return slot->cycle != NULL &&
+	return is_busy(slot) &&
 	    (slot->looking.services ||
 		map_get(&slot->looking.service_ids, service_id) != NULL);
 }
@@ -338,7 +419,7 @@ looks_awaits(const struct looks *s, const char *service_id)
 static bool
 looks_at_tasks(const struct slot *slot, const char *service_id)
 {
-	return slot->cycle != NULL &&
+	return is_busy(slot) &&
 	    (slot->looking.tasks ||
 		map_get(&slot->looking.task_ids, service_id) != NULL);
 }
@@ -408,7 +489,7 @@ looks_single_pace(const struct looks *s)
 bool
 looks_whole_runs(const struct looks *s)
 {
-	return s->whole.cycle != NULL;
+	return is_busy(&s->whole);
 }
 
 uint64_t
@@ -432,17 +513,30 @@ looks_new(uv_loop_t *loop, struct docker_client *docker, struct swarm *swarm,
 	s->whole.backoff = s->single.backoff = *backoff;
 	s->whole.looks = s->single.looks = s;
 	must(uv_timer_init(loop, &s->start) == 0);
+	must(uv_timer_init(loop, &s->taking) == 0);
+	s->start.data = s->taking.data = s;
+	s->open_timers = 2;
 	return s;
 }
 
 static void
 on_timer_closed(uv_handle_t *handle)
 {
-	struct looks *s =
-	    container_of((uv_timer_t *)handle, struct looks, start);
+	struct looks *s = handle->data;
 
-	s->timer_closed = true;
+	s->open_timers--;
 	maybe_free(s);
+}
+
+static void
+drop_taking(struct slot *slot)
+{
+	if (slot->taking == NULL)
+		return;
+	swarm_take_free(slot->taking);
+	slot->taking = NULL;
+	swarm_changes_fini(&slot->changes);
+	swarm_batch_fini(&slot->batch);
 }
 
 void
@@ -451,6 +545,7 @@ looks_close(struct looks *s, void (*closed)(void *arg), void *arg)
 	s->closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	(void)uv_timer_stop(&s->start);
+	drop_taking(&s->whole);
 	uv_close((uv_handle_t *)&s->start, on_timer_closed);
+	uv_close((uv_handle_t *)&s->taking, on_timer_closed);
 }

@@ -32,6 +32,11 @@ struct looks_found {
 struct looks_handlers {
 	/* The swarm was changed. */
 	void (*on_found)(void *arg, const struct looks_found *found);
+	/*
+	 * Before the first whole list is complete: a part of it was taken.
+	 * All of it is in the changes once it is complete, too.
+	 */
+	void (*on_part)(void *arg, const struct swarm_changes *changes);
 	/* One ended well; 'whole_failed' is how the last of that sort did. */
 	void (*on_done)(void *arg, bool whole_failed);
 	/* One failed; it is tried again in 'retry_ms'. */

@@ -106,6 +106,14 @@ share_add(struct share *s, const struct service *service)
 }
 
 void
+share_want_configured(struct share *s)
+{
+	for (size_t i = 0; i < s->config->cluster.networks.items.len; i++)
+		want(
+		    s, SHARE_NETWORKS, s->config->cluster.networks.items.at[i]);
+}
+
+void
 share_recount(struct share *s, const struct swarm *swarm)
 {
 	struct map_entry *e;
@@ -119,9 +127,7 @@ share_recount(struct share *s, const struct swarm *swarm)
 		if (service != NULL)
 			share_add(s, service);
 	}
-	for (size_t i = 0; i < s->config->cluster.networks.items.len; i++)
-		want(
-		    s, SHARE_NETWORKS, s->config->cluster.networks.items.at[i]);
+	share_want_configured(s);
 }
 
 /* --------------------------------------------------------------- messages */

@@ -32,6 +32,8 @@ void share_fini(struct share *s);
 
 /* Adds what the service wants to what the cluster wants. */
 void share_add(struct share *s, const struct service *service);
+/* What the cluster's own configuration names. */
+void share_want_configured(struct share *s);
 /* Wants anew only what its services want now. */
 void share_recount(struct share *s, const struct swarm *swarm);
 

@@ -149,6 +149,14 @@ on_found(void *arg, const struct looks_found *found)
 }
 
 static void
+on_part(void *arg, const struct swarm_changes *changes)
+{
+	struct sources *s = arg;
+
+	s->handlers.on_part(s->arg, changes);
+}
+
+static void
 on_looked(void *arg, bool whole_failed)
 {
 	struct sources *s = arg;
@@ -371,7 +379,8 @@ sources_new(uv_loop_t *loop, struct docker_client *docker, struct swarm *swarm,
 	(void)uv_timer_start(
 	    &s->resync, on_resync, backoff_jitter(s->resync_ms, random32()), 0);
 	s->looks = looks_new(loop, docker, swarm, &backoff,
-	    &(struct looks_handlers){ on_found, on_looked, on_failed }, s);
+	    &(struct looks_handlers){ on_found, on_part, on_looked, on_failed },
+	    s);
 	s->events = events_new(loop, docker, &backoff,
 	    &(struct events_handlers){ on_events_open, on_event, on_failed },
 	    s);

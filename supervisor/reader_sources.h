@@ -27,6 +27,8 @@ struct sources_handlers {
 	 * take from 'changes'. */
 	void (*on_changes)(
 	    void *arg, struct swarm_changes *changes, uint64_t read_us);
+	/* Part of the first lists was taken: see looks_handlers. */
+	void (*on_part)(void *arg, const struct swarm_changes *changes);
 	/* Connected, or not any more; see sources_json(). */
 	void (*on_state)(void *arg);
 	/* Everything was listed: what no event told may have changed too. */

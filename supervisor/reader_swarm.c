@@ -42,6 +42,7 @@ swarm_changes_fini(struct swarm_changes *c)
 		free(c->removed.at[i]);
 	vec_fini(&c->removed);
 	map_fini(&c->commits);
+	memset(c, 0, sizeof(*c));
 }
 
 uint64_t

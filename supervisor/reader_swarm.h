@@ -65,7 +65,7 @@ struct swarm_batch {
 	struct model *in;	 /* owned; services, networks ..., bad */
 	struct map tasks;	 /* ID -> struct task *, owned */
 	struct map updating;	 /* IDs of services with an update under way */
-	struct map commits; /* service ID -> uint64_t *, owned: UpdatedAt */
+	struct map commits;	 /* ID -> UpdatedAt in us, as uintptr_t */
 };
 void swarm_batch_init(struct swarm_batch *b);
 void swarm_batch_fini(struct swarm_batch *b);
@@ -92,6 +92,8 @@ struct swarm_newer {
 };
 void swarm_newer_clear(struct swarm_newer *n);
 void swarm_batch_except(struct swarm_batch *b, const struct swarm_newer *n);
+/* The same for services alone, while the batch is being taken. */
+void swarm_batch_newer(struct swarm_batch *b, const struct swarm_newer *n);
 
 struct swarm_changes {
 	VEC(char *) services; /* IDs, new or changed; owned */
@@ -103,6 +105,7 @@ struct swarm_changes {
 	/* Service ID -> the Engine's time of its oldest change, us. */
 	struct map commits;
 };
+/* It is empty afterwards. */
 void swarm_changes_fini(struct swarm_changes *c);
 /* Adds a service that is not there yet; 'commit_us' as for _commit. */
 void swarm_changes_add(
@@ -120,6 +123,21 @@ swarm_changes_commit(const struct swarm_changes *c, const char *service_id);
  */
 void swarm_apply(struct swarm *s, struct swarm_batch *b,
     const struct map *dirty, uint64_t now_ms, struct swarm_changes *ret);
+/*
+ * The same in steps, for what is large: swarm_take_some() until it gives
+ * false.  What Watch and other looks tell in between is taken as ever, and
+ * stays where swarm_batch_newer() says so before the next step.  A step works
+ * on about SWARM_STEP objects; 'ret' gathers over the steps, or is handed out
+ * and empty again.  In the last step no service is new or changed but those
+ * that nobody was told of before the first whole list.
+ */
+#define SWARM_STEP 1000
+struct applying;
+struct applying *
+swarm_take(struct swarm *s, struct swarm_batch *b, uint64_t now_ms);
+bool swarm_take_some(
+    struct applying *a, const struct map *dirty, struct swarm_changes *ret);
+void swarm_take_free(struct applying *a);
 
 enum swarm_told {
 	SWARM_NOTHING, /* nothing that routing would see */

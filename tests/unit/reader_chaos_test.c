@@ -112,6 +112,14 @@ on_changes(void *arg, struct swarm_changes *c, uint64_t read_us)
 }
 
 static void
+on_part(void *arg, const struct swarm_changes *c)
+{
+	(void)arg;
+	assert_false(reader.swarm.complete);
+	assert_true(c->services.len > 0);
+}
+
+static void
 on_state(void *arg)
 {
 	(void)arg;
@@ -144,6 +152,7 @@ reader_start(uint64_t resync_ms)
 {
 	static const struct sources_handlers handlers = {
 		.on_changes = on_changes,
+		.on_part = on_part,
 		.on_state = on_state,
 		.on_listed = on_listed,
 		.on_heard = on_heard,
@@ -474,6 +483,7 @@ begin(void)
 	virtual_chance = seed * UINT64_C(0x9E3779B97F4A7C15);
 	virtual_ms = 1000000;
 	virtual_order = 0;
+	virtual_toil = seed % 2 == 1 ? 10 : 0;
 	memset(&world, 0, sizeof(world));
 	world.version = 10;
 	world.weather = (struct weather){ .list_ms = 10, .look_ms = 5 };
