@@ -40,7 +40,7 @@ history_fini(struct history *h)
 		free(h->entries.at[i].what);
 	vec_fini(&h->entries);
 	clear_map(&h->services);
-	clear_map(&h->files);
+	rendered_free(h->files);
 	free(h->folder);
 }
 
@@ -70,34 +70,63 @@ add_name(
 	str_addc(names->out, '}');
 }
 
-/* 'now' and 'before': key -> "HASH" or "HASH NAME"; -> the names, sorted. */
+/* Services: what is known of them becomes what 'news' says. */
 static void
-diff_maps(const struct map *now, const struct map *before, const char *kind,
-    struct str *out)
+diff_services(
+    struct history *h, const struct history_news *news, struct str *out)
 {
 	struct names names = { .out = out };
+	struct map before = { 0 };
 	struct map_entry *e;
 	size_t i;
 
-	str_addf(out, "\"%ss\":[", kind);
-	for (i = 0; (e = map_next(now, &i)) != NULL;) {
-		const char *is = e->value, *was = map_get(before, e->key);
-		const char *name = strchr(is, ' ');
+	str_add(out, "\"services\":[");
+	if (news->whole) {
+		before = h->services;
+		memset(&h->services, 0, sizeof(h->services));
+	}
+	for (i = 0; i < news->n; i++) {
+		const struct recording_item *x = &news->items[i];
+		char *was _cleanup_free_ =
+		    map_remove(news->whole ? &before : &h->services, x->id);
+		char sum[SHA256_HEX_SIZE];
 
-		name = name == NULL ? e->key : name + 1;
+		if (x->now == NULL && was != NULL)
+			add_name(&names, "service", "removed",
+			    was + SHA256_HEX_SIZE);
+		if (x->now == NULL)
+			continue;
+		aside_signature(x->now, sum);
+		(void)map_set(
+		    &h->services, x->id, xasprintf("%s %s", sum, x->now->name));
 		if (was == NULL)
-			add_name(&names, kind, "added", name);
-		else if (strncmp(is, was, SHA256_HEX_SIZE - 1) != 0)
-			add_name(&names, kind, "changed", name);
+			add_name(&names, "service", "added", x->now->name);
+		else if (strncmp(sum, was, sizeof(sum) - 1) != 0)
+			add_name(&names, "service", "changed", x->now->name);
 	}
-	for (i = 0; (e = map_next(before, &i)) != NULL;) {
-		const char *name = strchr(e->value, ' ');
+	for (i = 0; (e = map_next(&before, &i)) != NULL;)
+		add_name(&names, "service", "removed",
+		    (char *)e->value + SHA256_HEX_SIZE);
+	clear_map(&before);
+	str_addf(out, "],\"services_changed\":%zu", names.n);
+}
 
-		if (map_get(now, e->key) == NULL)
-			add_name(&names, kind, "removed",
-			    name == NULL ? e->key : name + 1);
-	}
-	str_addf(out, "],\"%ss_changed\":%zu", kind, names.n);
+static void
+diff_files(
+    const struct rendered *before, const struct rendered *now, struct str *out)
+{
+	struct rendered_walk w = { .before = before, .now = now };
+	struct names names = { .out = out };
+	struct rendered_file *was, *is;
+
+	str_add(out, "\"files\":[");
+	while (rendered_differs(&w, &was, &is))
+		add_name(&names, "file",
+		    was == NULL	     ? "added"
+			: is == NULL ? "removed"
+				     : "changed",
+		    is == NULL ? was->path : is->path);
+	str_addf(out, "],\"files_changed\":%zu", names.n);
 }
 
 static void
@@ -116,38 +145,29 @@ hash_services(const struct recording *what, struct map *ret)
 }
 
 static void
-hash_ini(const struct recording *what, char ret[SHA256_HEX_SIZE])
+hash_ini(const struct cluster_config *c, char ret[SHA256_HEX_SIZE])
 {
 	STR_AUTO(text, CONFIG_FILE_MAX * 4);
 
-	cluster_config_dump(what->config, &text);
+	cluster_config_dump(c, &text);
 	sha256_hex(text.p, text.len, ret);
 }
 
 /* Compares with the newest entry and takes its place. */
 static void
-take(struct history *h, const struct recording *what, const struct rendered *r,
-    struct str *out)
+take(struct history *h, const struct history_news *news, struct str *out)
 {
-	struct map services = { 0 }, files = { 0 };
 	char ini[SHA256_HEX_SIZE];
-	size_t i;
 
-	hash_services(what, &services);
-	hash_ini(what, ini);
-	for (i = 0; r != NULL && i < r->files.len; i++)
-		(void)map_set(&files, r->files.at[i]->path,
-		    xstrdup(r->files.at[i]->sha256));
+	hash_ini(news->settings, ini);
 	str_addc(out, '{');
-	diff_maps(&services, &h->services, "service", out);
+	diff_services(h, news, out);
 	str_addc(out, ',');
-	diff_maps(&files, &h->files, "file", out);
+	diff_files(h->files, news->files, out);
 	str_addf(out, ",\"ini_changed\":%s}",
 	    h->ini[0] != '\0' && strcmp(ini, h->ini) != 0 ? "true" : "false");
-	clear_map(&h->services);
-	clear_map(&h->files);
-	h->services = services;
-	h->files = files;
+	rendered_free(h->files);
+	h->files = news->files == NULL ? NULL : rendered_share(news->files);
 	memcpy(h->ini, ini, sizeof(h->ini));
 }
 
@@ -169,39 +189,63 @@ add_entry(const struct history_entry *e, struct str *out)
 	str_add_member(out, "config", e->config);
 	str_addf(out,
 	    ",\"rolled_back_to\":%" PRIu64 ",\"reloads\":%" PRIu64
-	    ",\"size\":%" PRIu64 ",\"changes\":%s}",
+	    ",\"size\":%" PRIu64 ",\"changes\":%s",
 	    e->rolled_back_to, e->reloads, e->size, e->what);
 }
 
-void
-history_json(const struct history *h, struct str *out)
+static void
+add_entries(const struct history *h, bool stored, struct str *out)
 {
 	size_t i;
 
 	str_addc(out, '[');
 	for (i = h->entries.len; i-- > 0;) {
-		add_entry(&h->entries.at[i], out);
-		if (i > 0)
-			str_add(out, ",\n");
+		const struct history_entry *e = &h->entries.at[i];
+
+		add_entry(e, out);
+		if (stored && e->base != 0)
+			str_addf(out, ",\"base\":%" PRIu64, e->base);
+		str_add(out, i > 0 ? "},\n" : "}");
 	}
 	str_addc(out, ']');
 }
 
+void
+history_json(const struct history *h, struct str *out)
+{
+	add_entries(h, false, out);
+}
+
 int
-history_store(const struct history *h, struct error *e)
+history_store(struct history *h, struct error *e)
 {
 	char *path _cleanup_free_ = xasprintf("%s/index.json", h->folder);
 	STR_AUTO(text, INDEX_MAX);
 
-	if (h->entries.len == 0)
+	if (h->entries.len == 0 || h->stored)
 		return 0;
 	str_addf(&text, "{\"version\":1,\"ini\":\"%s\",\"entries\":", h->ini);
-	history_json(h, &text);
+	add_entries(h, true, &text);
 	str_add(&text, "}\n");
-	return fs_write(path, text.p, text.len, 0640, e);
+	if (fs_write(path, text.p, text.len, 0640, e) != 0)
+		return -1;
+	h->stored = true;
+	return 0;
 }
 
-/* Recordings that no entry has. */
+static bool
+is_used(const struct history *h, uint64_t generation)
+{
+	size_t i;
+
+	for (i = 0; i < h->entries.len; i++)
+		if (h->entries.at[i].generation == generation ||
+		    h->entries.at[i].base == generation)
+			return true;
+	return false;
+}
+
+/* Recordings that no entry is made of. */
 static void
 sweep(const struct history *h)
 {
@@ -214,7 +258,7 @@ sweep(const struct history *h)
 
 		if (parse_u32(entry->d_name, len, 1, UINT32_MAX, &n, NULL) !=
 			0 ||
-		    history_find(h, n) != NULL)
+		    is_used(h, n))
 			continue;
 		(void)unlinkat(dirfd(d), entry->d_name, 0);
 	}
@@ -267,6 +311,7 @@ load_entry(struct history *h, const json_t *j)
 	e->reloads =
 	    (uint64_t)json_integer_value(json_object_get(j, "reloads"));
 	e->size = (uint64_t)json_integer_value(json_object_get(j, "size"));
+	e->base = (uint64_t)json_integer_value(json_object_get(j, "base"));
 	e->what = json_dumps(what, JSON_COMPACT);
 	must(e->what != NULL);
 }
@@ -295,7 +340,7 @@ history_load(struct history *h, const char *run_dir, const char *cluster)
 	    h, h->entries.at[h->entries.len - 1].generation, cluster, NULL);
 	if (newest != NULL) {
 		hash_services(newest, &h->services);
-		hash_ini(newest, h->ini);
+		hash_ini(newest->config, h->ini);
 	}
 	recording_free(newest);
 }
@@ -303,28 +348,28 @@ history_load(struct history *h, const char *run_dir, const char *cluster)
 /* ---- entries ---- */
 
 int
-history_add(struct history *h, const struct recording *what,
-    const struct rendered *r, uint64_t generation, uint64_t rolled_back_to,
-    uint64_t wall_s, uint64_t reloads, struct error *e)
+history_add(struct history *h, const struct history_news *news, struct error *e)
 {
-	char *path _cleanup_free_ = path_of(h, generation);
+	char *path _cleanup_free_ = path_of(h, news->generation);
 	struct history_entry *entry;
 	STR_AUTO(changes, WHAT_MAX);
 
 	if (fs_mkdirs(h->folder, 0750, e) != 0 ||
-	    fs_write(path, what->text, what->len, 0640, e) != 0)
+	    fs_write(path, news->text->p, news->text->len, 0640, e) != 0)
 		return -1;
-	history_follow(h, 0, reloads);
-	h->reloads_mark = reloads;
-	take(h, what, r, &changes);
+	history_follow(h, 0, news->reloads);
+	h->reloads_mark = news->reloads;
+	take(h, news, &changes);
 	entry = vec_add(&h->entries);
-	entry->generation = entry->last = generation;
-	entry->wall_s = wall_s;
-	memcpy(entry->config, what->config_hash, SHA256_HEX_SIZE);
-	entry->rolled_back_to = rolled_back_to;
-	entry->size = what->len;
+	entry->generation = entry->last = news->generation;
+	entry->wall_s = news->wall_s;
+	memcpy(entry->config, news->config, SHA256_HEX_SIZE);
+	entry->rolled_back_to = news->rolled_back_to;
+	entry->size = news->text->len;
+	entry->base = news->base;
 	entry->what = xstrdup(changes.overflow ? "{}" : changes.p);
 	prune(h);
+	h->stored = false;
 	return history_store(h, e);
 }
 
@@ -336,6 +381,8 @@ history_follow(struct history *h, uint64_t generation, uint64_t reloads)
 	if (h->entries.len == 0)
 		return;
 	e = &h->entries.at[h->entries.len - 1];
+	if (generation > e->last || reloads > h->reloads_mark)
+		h->stored = false;
 	if (generation > e->last)
 		e->last = generation;
 	/* A proxy that started anew counts from nothing again. */
@@ -373,13 +420,29 @@ history_before(const struct history *h, uint64_t generation)
 	return NULL;
 }
 
+static struct recording *
+read_recording(const struct history *h, uint64_t generation, uint64_t base,
+    const char *cluster, struct error *e)
+{
+	char *path _cleanup_free_ = path_of(h, generation);
+	struct recording *whole;
+	STR_AUTO(text, RECORDING_MAX);
+
+	if (fs_read(path, &text, e) != 0)
+		return NULL;
+	if (base == 0)
+		return recording_decode(text.p, text.len, cluster, e);
+	whole = read_recording(h, base, 0, cluster, e);
+	return whole == NULL
+	    ? NULL
+	    : recording_decode_upon(whole, text.p, text.len, e);
+}
+
 struct recording *
 history_recording(const struct history *h, uint64_t generation,
     const char *cluster, struct error *e)
 {
 	const struct history_entry *entry = history_find(h, generation);
-	char *path _cleanup_free_ = NULL;
-	STR_AUTO(text, RECORDING_MAX);
 
 	if (entry == NULL) {
 		(void)error_set(e, ENOENT,
@@ -387,8 +450,5 @@ history_recording(const struct history *h, uint64_t generation,
 		    (unsigned long long)generation);
 		return NULL;
 	}
-	path = path_of(h, entry->generation);
-	if (fs_read(path, &text, e) != 0)
-		return NULL;
-	return recording_decode(text.p, text.len, cluster, e);
+	return read_recording(h, entry->generation, entry->base, cluster, e);
 }

@@ -65,7 +65,7 @@ deliver(struct live *l, struct rendered *r, const struct state_change *change)
 	live_store_soon(l);
 	if (!news)
 		return;
-	live_pin_delivered(l, change->structure);
+	live_record_delivered(l, change->structure);
 	if (l->pending_us == 0)
 		l->pending_us = timing_from(change);
 	log_info("generation %llu (%s): %zu routes, %zu services rejected",
@@ -367,7 +367,7 @@ stop(struct live *l, int exit_code, const char *why)
 	l->stopping = true;
 	l->exit_code = exit_code;
 	log_debug("ending: %s", why);
-	if (live_store(l, &e) != 0)
+	if (live_store(l, true, &e) != 0)
 		log_error("state: %s", e.msg);
 	live_blame_close(l);
 	live_careful_close(l);

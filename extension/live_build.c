@@ -208,5 +208,6 @@ live_served(struct live *l)
 				served_offer_one(&l->served, a->service);
 		}
 	}
+	live_record_touched(l, changes);
 	router_served(l->router);
 }

@@ -137,7 +137,7 @@ struct rendered *
 live_render_as(const struct cluster_config *config, const struct routing *r);
 /* live_store.c: what outlives us. */
 void live_store_open(struct live *l);
-int live_store(struct live *l, struct error *e) _warn_unused_;
+int live_store(struct live *l, bool whole, struct error *e) _warn_unused_;
 void live_store_soon(struct live *l);
 void live_aside_changed(struct live *l);
 /* holds_learn() of the routing as it is. */

@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "live_object.h"
 
-#define RECORD_MS 1000
 #define WANTED_MS 10000 /* a document is on its way so long at most */
 #define REGISTER_MAX 65536
 
@@ -195,81 +194,6 @@ live_pin_tick(struct live *l)
 		live_changed(l);
 }
 
-/* ---- the history ---- */
-
-static void
-record(struct live *l, uint64_t rolled_back_to)
-{
-	struct live_pin *x = &l->pin;
-	const struct rendered *now = state_newest(l->state);
-	uint64_t generation = state_generation(l->state);
-	struct recording *what = NULL;
-	STR_AUTO(text, RECORDING_MAX);
-	struct error e;
-
-	x->record_due = 0;
-	if (rolled_back_to == 0) {
-		recording_encode(&text, l->config, x->ini.p, l->routing,
-		    generation, state_config(l->state));
-		if (text.overflow)
-			(void)error_set(&e, EFBIG, "more than %u MiB",
-			    RECORDING_MAX / 1024 / 1024);
-		else
-			what = recording_decode(
-			    text.p, text.len, l->config->cluster.name, &e);
-	}
-	if (history_add(&x->history, rolled_back_to == 0 ? what : x->what, now,
-		generation, rolled_back_to, clock_wall_us() / 1000000,
-		x->due_reloads, &e) != 0)
-		log_warn("generation %" PRIu64 " is not in the history: %s",
-		    generation, e.msg);
-	recording_free(what);
-}
-
-/* What is in force now is what is known of the model now. */
-static bool
-can_record(struct live *l)
-{
-	const struct routing *r =
-	    l->stopping || l->blame.active ? NULL : live_routing(l);
-
-	return r != NULL && !l->blame.active && !l->pin.reg.pinned &&
-	    state_generation(l->state) > 0;
-}
-
-static void
-on_record(uv_timer_t *timer)
-{
-	struct live_pin *x = container_of(timer, struct live_pin, record);
-	struct live *l = container_of(x, struct live, pin);
-
-	if (l->stopping || x->record_due == 0 || x->reg.pinned)
-		return;
-	if (can_record(l))
-		record(l, 0);
-	else
-		must(uv_timer_start(timer, on_record, RECORD_MS, 0) == 0);
-}
-
-void
-live_pin_delivered(struct live *l, bool structure)
-{
-	struct live_pin *x = &l->pin;
-	uint64_t generation = state_generation(l->state);
-
-	if (x->reg.pinned ||
-	    (!structure && x->record_due == 0 && x->history.entries.len > 0)) {
-		history_follow(
-		    &x->history, generation, proxies_reloads(&l->proxies));
-		return;
-	}
-	if (x->record_due == 0)
-		x->due_reloads = proxies_reloads(&l->proxies);
-	x->record_due = generation;
-	if (!uv_is_active((uv_handle_t *)&x->record))
-		must(uv_timer_start(&x->record, on_record, RECORD_MS, 0) == 0);
-}
-
 /* ---- the register changes ---- */
 
 /* Takes 'what'.  Nothing is delivered here: the caller sees to that. */
@@ -432,8 +356,7 @@ live_pin_history(struct live *l, struct str *out)
 {
 	struct live_pin *x = &l->pin;
 
-	if (x->record_due != 0 && can_record(l))
-		record(l, 0);
+	live_record_now(l);
 	history_follow(&x->history, 0, proxies_reloads(&l->proxies));
 	str_addf(out, "{\"cluster\":\"%s\",\"generation\":%" PRIu64,
 	    l->config->cluster.name, state_generation(l->state));
@@ -503,9 +426,9 @@ pin_to(struct live *l, uint64_t generation, struct str *out)
 	live_event(
 	    l, "rollback", "rolled back to generation %" PRIu64, generation);
 	set_register(l, &reg, what);
-	x->due_reloads = proxies_reloads(&l->proxies);
+	x->record.due_reloads = proxies_reloads(&l->proxies);
 	deliver_now(l);
-	record(l, generation);
+	live_record_pinned(l, generation);
 	return answer(l, out);
 }
 
@@ -524,8 +447,7 @@ live_pin_rollback(struct live *l, const char *args, struct str *out)
 		    "{\"generation\":N|null} or {\"release\":true} is wanted");
 	if (json_is_true(json_object_get(j, "release")))
 		return release(l, out);
-	if (x->record_due != 0 && can_record(l))
-		record(l, 0);
+	live_record_now(l);
 	if (json_is_integer(to))
 		entry =
 		    history_find(&x->history, (uint64_t)json_integer_value(to));
@@ -556,13 +478,13 @@ live_pin_diff(struct live *l, struct str *out)
 void
 live_pin_open(struct live *l)
 {
-	must(uv_timer_init(&l->loop, &l->pin.record) == 0);
+	live_record_open(l);
 }
 
 void
 live_pin_close(struct live *l)
 {
-	uv_close((uv_handle_t *)&l->pin.record, NULL);
+	live_record_close(l);
 }
 
 void
@@ -572,6 +494,7 @@ live_pin_free(struct live *l)
 
 	recording_free(x->what);
 	rendered_free(x->pending);
+	live_record_free(l);
 	history_fini(&x->history);
 	str_fini(&x->ini);
 	free(x->folder);

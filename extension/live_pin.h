@@ -11,6 +11,7 @@
 
 #include "control.h"
 #include "history.h"
+#include "live_record.h"
 #include "pin.h"
 
 #include <uv.h>
@@ -27,9 +28,7 @@ struct live_pin {
 	struct history history;
 	struct str ini; /* the cluster's file as this run read it */
 	char *folder;	/* run_dir/state/NAME */
-	uv_timer_t record;
-	uint64_t record_due;  /* generation that wants an entry; 0: none */
-	uint64_t due_reloads; /* the proxies' sum when it was delivered */
+	struct live_record record;
 	bool stale; /* what the state has is older than what agents know */
 };
 
@@ -48,8 +47,6 @@ bool live_pin_is_on(const struct live *l);
 struct rendered *live_pin_render(struct live *l, struct rendered *r);
 /* A later word that was waited for may not come. */
 void live_pin_tick(struct live *l);
-/* A generation was delivered. */
-void live_pin_delivered(struct live *l, bool structure);
 
 /* Handlers of control.h. */
 enum control_claim

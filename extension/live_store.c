@@ -98,11 +98,11 @@ open_note(struct live *l)
 }
 
 int
-live_store(struct live *l, struct error *e)
+live_store(struct live *l, bool whole, struct error *e)
 {
 	char *path _cleanup_free_ = aside_path(l);
 
-	if (state_store(l->state, e) != 0 ||
+	if (state_store(l->state, whole, e) != 0 ||
 	    live_secrets_store(&l->secrets, e) != 0 ||
 	    live_pin_store(l, e) != 0 || store_holds(l, e) != 0)
 		return -1;
@@ -121,7 +121,7 @@ on_store(uv_timer_t *timer)
 	struct live *l = container_of(timer, struct live, store);
 	struct error e;
 
-	if (live_store(l, &e) == 0)
+	if (live_store(l, false, &e) == 0)
 		return;
 	log_limited(&limit, LOG_ERROR,
 	    "state: %s; proxies are served from memory, tried again every "

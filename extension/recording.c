@@ -19,17 +19,24 @@ add_text(struct str *out, const char *key, const char *text)
 		str_add_json(out, text, strlen(text));
 }
 
-void
-recording_encode(struct str *out, const struct cluster_config *c,
-    const char *ini, const struct routing *r, uint64_t generation,
+static void
+add_head(struct str *out, const char *cluster, uint64_t generation,
     const char *config_hash)
+{
+	str_addf(out, "{\"version\":1,\"generation\":%llu",
+	    (unsigned long long)generation);
+	add_text(out, "cluster", cluster);
+	add_text(out, "config", config_hash);
+}
+
+/* All but the services and their list's end. */
+static void
+add_whole_head(struct str *out, const struct cluster_config *c, const char *ini,
+    uint64_t generation, const char *config_hash)
 {
 	size_t i;
 
-	str_addf(out, "{\"version\":1,\"generation\":%llu",
-	    (unsigned long long)generation);
-	add_text(out, "cluster", c->cluster.name);
-	add_text(out, "config", config_hash);
+	add_head(out, c->cluster.name, generation, config_hash);
 	add_text(out, "ini", ini);
 	for (i = 0; c->templates != NULL && i < TEMPLATE_COUNT; i++) {
 		STR_AUTO(key, 64);
@@ -39,10 +46,52 @@ recording_encode(struct str *out, const struct cluster_config *c,
 		add_text(out, key.p, c->templates->text[i]);
 	}
 	str_add(out, ",\n\"services\":[");
-	for (i = 0; i < r->accepted.len; i++) {
-		str_add(out, i == 0 ? "\n" : ",\n");
-		docker_encode_service(out, r->accepted.at[i]->service);
+}
+
+static void
+add_service(struct str *out, const struct service *s, bool *more)
+{
+	str_add(out, *more ? ",\n" : "\n");
+	*more = true;
+	docker_encode_service(out, s);
+}
+
+void
+recording_encode(struct str *out, const struct cluster_config *c,
+    const char *ini, const struct routing *r, uint64_t generation,
+    const char *config_hash)
+{
+	bool more = false;
+	size_t i;
+
+	add_whole_head(out, c, ini, generation, config_hash);
+	for (i = 0; i < r->accepted.len && !out->overflow; i++)
+		add_service(out, r->accepted.at[i]->service, &more);
+	str_add(out, "]}\n");
+}
+
+void
+recording_encode_delta(struct str *out, const struct cluster_config *c,
+    uint64_t base, const struct recording_item *items, size_t n,
+    uint64_t generation, const char *config_hash)
+{
+	bool more = false;
+	size_t i;
+
+	add_head(out, c->cluster.name, generation, config_hash);
+	str_addf(out, ",\n\"base\":%llu,\"gone\":[", (unsigned long long)base);
+	for (i = 0; i < n; i++) {
+		if (items[i].now != NULL)
+			continue;
+		str_add(out, more ? "," : "");
+		str_add_json(out, items[i].id, strlen(items[i].id));
+		more = true;
 	}
+	str_add(out, "],\n\"services\":[");
+	more = false;
+	for (i = 0; i < n; i++)
+		if (items[i].now != NULL)
+			add_service(out, items[i].now, &more);
 	str_add(out, "]}\n");
 }
 
@@ -53,6 +102,7 @@ recording_free(struct recording *r)
 		return;
 	cluster_config_free(r->config);
 	model_free(r->services);
+	free(r->ini);
 	free(r->text);
 	free(r);
 }
@@ -104,6 +154,7 @@ take(struct recording *r, const json_t *root, const char *cluster,
 	config_errors_fini(&errors);
 	if (r->config == NULL)
 		return -1;
+	r->ini = xstrdup(ini);
 	take_templates(r, root);
 	return 0;
 }
@@ -127,6 +178,71 @@ recording_decode(
 	r->text = xmemdup0(text, len);
 	r->len = len;
 	sha256_hex(text, len, r->sha256);
+	return r;
+}
+
+/* ---- what differs from another ---- */
+
+static int
+compare_services(const void *a, const void *b)
+{
+	const struct service *x = *(const struct service *const *)a;
+	const struct service *y = *(const struct service *const *)b;
+
+	if (x->created_ns != y->created_ns)
+		return x->created_ns < y->created_ns ? -1 : 1;
+	return strcmp(x->id, y->id);
+}
+
+static void
+add_services(struct str *out, const struct model *m)
+{
+	VEC(const struct service *) list = { 0 };
+	struct map_entry *e;
+	bool more = false;
+	size_t i;
+
+	for (i = 0; (e = map_next(&m->services, &i)) != NULL;)
+		vec_push(&list, e->value);
+	vec_sort(&list, compare_services);
+	for (i = 0; i < list.len; i++)
+		add_service(out, list.at[i], &more);
+	vec_fini(&list);
+}
+
+struct recording *
+recording_decode_upon(
+    struct recording *base, const char *text, size_t len, struct error *e)
+{
+	json_auto_t *root = json_loadb(
+	    text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	const char *hash = json_string_value(json_object_get(root, "config"));
+	const json_t *of = json_object_get(root, "base"), *id;
+	struct recording *r = NULL;
+	struct model *changed = NULL;
+	STR_AUTO(out, RECORDING_MAX);
+	size_t i;
+
+	if (hash == NULL || !sha256_is_hex(hash) ||
+	    (uint64_t)json_integer_value(of) != base->generation)
+		(void)error_set(e, EPROTO, "not a change of that recording");
+	else
+		changed = docker_decode_snapshot(text, len, e);
+	if (changed != NULL) {
+		model_merge(base->services, changed);
+		json_array_foreach(json_object_get(root, "gone"), i, id)(
+		    void) model_remove_service(base->services,
+		    json_string_value(id) == NULL ? "" : json_string_value(id));
+		add_whole_head(&out, base->config, base->ini,
+		    (uint64_t)json_integer_value(
+			json_object_get(root, "generation")),
+		    hash);
+		add_services(&out, base->services);
+		str_add(&out, "]}\n");
+		r = recording_decode(
+		    out.p, out.len, base->config->cluster.name, e);
+	}
+	recording_free(base);
 	return r;
 }
 

@@ -21,6 +21,7 @@ struct recording {
 	uint64_t generation;
 	char config_hash[SHA256_HEX_SIZE]; /* of what was rendered then */
 	struct cluster_config *config;	   /* owned */
+	char *ini;			   /* its text, owned */
 	struct model *services;		   /* owned; nothing else in it */
 	char *text;			   /* the document, owned */
 	size_t len;
@@ -35,6 +36,22 @@ void recording_encode(struct str *out, const struct cluster_config *c,
 struct recording *recording_decode(const char *text, size_t len,
     const char *cluster, struct error *e) _warn_unused_;
 void recording_free(struct recording *r);
+
+/* A service that is recorded; 'now' NULL: it is not accepted any more. */
+struct recording_item {
+	const char *id;
+	const struct service *now;
+};
+/*
+ * What differs from the recording of generation 'base', of the same
+ * configuration: 'items'.  recording_decode() refuses it.
+ */
+void recording_encode_delta(struct str *out, const struct cluster_config *c,
+    uint64_t base, const struct recording_item *items, size_t n,
+    uint64_t generation, const char *config_hash);
+/* The whole one that 'text' makes of 'base' (taken); NULL as above. */
+struct recording *recording_decode_upon(struct recording *base,
+    const char *text, size_t len, struct error *e) _warn_unused_;
 
 /*
  * Today's model as the recording sees it: its services with their labels of

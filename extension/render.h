@@ -90,6 +90,18 @@ struct rendered *rendered_share(const struct rendered *r);
 bool
 rendered_same_structure(const struct rendered *a, const struct rendered *b);
 
+/* Both may be NULL: no files. */
+struct rendered_walk {
+	const struct rendered *before, *now;
+	size_t i, k; /* begin as 0 */
+};
+/*
+ * The next path at which they differ: what was there and what is, either may
+ * be NULL.  False: there is none any more.  What they share is walked over.
+ */
+bool rendered_differs(struct rendered_walk *w, struct rendered_file **ret_was,
+    struct rendered_file **ret_is);
+
 /* Takes 'path' and 'text'; one user, the caller. */
 struct rendered_file *rendered_file_new(char *path, char *text, size_t len);
 struct rendered_file *rendered_file_use(struct rendered_file *f);

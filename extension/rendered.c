@@ -120,6 +120,33 @@ rendered_same_structure(const struct rendered *a, const struct rendered *b)
 	return true;
 }
 
+bool
+rendered_differs(struct rendered_walk *w, struct rendered_file **ret_was,
+    struct rendered_file **ret_is)
+{
+	size_t was = w->before == NULL ? 0 : w->before->files.len;
+	size_t is = w->now == NULL ? 0 : w->now->files.len;
+	struct rendered_file *x, *y;
+	int c;
+
+	while (w->i < was || w->k < is) {
+		x = w->i < was ? w->before->files.at[w->i] : NULL;
+		y = w->k < is ? w->now->files.at[w->k] : NULL;
+		c = y == NULL	? -1
+		    : x == NULL ? 1
+		    : x == y	? 0
+				: strcmp(x->path, y->path);
+		w->i += c <= 0;
+		w->k += c >= 0;
+		if (c == 0 && (x == y || strcmp(x->sha256, y->sha256) == 0))
+			continue;
+		*ret_was = c <= 0 ? x : NULL;
+		*ret_is = c >= 0 ? y : NULL;
+		return true;
+	}
+	return false;
+}
+
 int
 rendered_by_path(const void *a, const void *b)
 {

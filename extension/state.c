@@ -14,14 +14,14 @@
 #include "base/mem.h"
 #include "diff.h"
 #include "state_blobs.h"
+#include "state_disk.h"
 
-#define MANIFEST_MAX (64U * 1024 * 1024)
-#define BLOB_MAX (64U * 1024 * 1024)
+#define MANIFEST_MAX STATE_MANIFEST_MAX
 #define FILES_MAX (512U * 1024 * 1024)
 #define PAST_MAX 8 /* configurations whose agents are told what differs */
 
 struct state {
-	char *folder;
+	struct state_disk disk;
 	const struct cluster_config *config; /* borrowed */
 	struct rendered *now;		     /* owned; NULL: nothing yet */
 	struct rendered *before;	     /* still fetched by slow agents */
@@ -29,7 +29,7 @@ struct state {
 	struct rendered *offer; /* to be checked; owned */
 	struct str offer_manifest;
 	uint64_t generation;
-	char epoch[33]; /* whose generations can be compared */
+	char epoch[STATE_EPOCH_SIZE]; /* whose generations can be compared */
 	struct state_change change;
 	VEC(struct rendered *) past; /* owned; oldest first */
 	struct str manifest;	     /* "": to be built when it is asked for */
@@ -71,27 +71,16 @@ add_delta(
     struct str *out, const struct rendered *base, const struct rendered *r)
 {
 	VEC(const char *) removed = { 0 };
+	struct rendered_walk w = { .before = base, .now = r };
+	struct rendered_file *was, *is;
 	bool more = false;
-	size_t i = 0, k = 0;
-	int c;
+	size_t i;
 
-	while (i < base->files.len || k < r->files.len) {
-		const struct rendered_file *x = NULL, *y = NULL;
-
-		if (i < base->files.len)
-			x = base->files.at[i];
-		if (k < r->files.len)
-			y = r->files.at[k];
-		c = y == NULL	? -1
-		    : x == NULL ? 1
-		    : x == y	? 0
-				: strcmp(x->path, y->path);
-		if (c < 0)
-			vec_push(&removed, x->path);
-		else if (c > 0 || (x != y && strcmp(x->sha256, y->sha256) != 0))
-			add_file(out, y, &more);
-		i += c <= 0;
-		k += c >= 0;
+	while (rendered_differs(&w, &was, &is)) {
+		if (is != NULL)
+			add_file(out, is, &more);
+		else
+			vec_push(&removed, was->path);
 	}
 	str_add(out, "],\n\"removed\":[");
 	for (i = 0; i < removed.len; i++) {
@@ -189,63 +178,6 @@ remember(struct state *s, const struct rendered *r)
 
 /* ---- what the last run left ---- */
 
-static int
-load_blob(
-    const struct state *s, struct rendered *r, const char *as, const char *sum)
-{
-	char *path _cleanup_free_ = xasprintf("%s/blobs/%s", s->folder, sum);
-	struct rendered_file *f;
-	STR_AUTO(text, BLOB_MAX);
-	size_t len;
-
-	if (fs_read(path, &text, NULL) != 0)
-		return -1;
-	len = text.len;
-	f = rendered_file_new(xstrdup(as), str_take(&text), len);
-	vec_push(&r->files, f);
-	f->stored = true;
-	return strcmp(f->sha256, sum) == 0 ? 0 : -1;
-}
-
-static int
-load_files(const struct state *s, const json_t *files, struct rendered *r)
-{
-	const json_t *file;
-	size_t i;
-
-	json_array_foreach(files, i, file)
-	{
-		const char *path =
-		    json_string_value(json_object_get(file, "path"));
-		const char *sha256 =
-		    json_string_value(json_object_get(file, "sha256"));
-
-		if (path == NULL || sha256 == NULL || !sha256_is_hex(sha256) ||
-		    load_blob(s, r, path, sha256) != 0)
-			return -1;
-	}
-	return json_array_size(files) > 0 ? 0 : -1;
-}
-
-static char *
-copy_text(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text == NULL ? NULL : xstrdup(text);
-}
-
-static void
-load_epoch(struct state *s, const json_t *manifest)
-{
-	const char *epoch =
-	    json_string_value(json_object_get(manifest, "epoch"));
-
-	if (epoch != NULL && strlen(epoch) == sizeof(s->epoch) - 1 &&
-	    strspn(epoch, "0123456789abcdef") == sizeof(s->epoch) - 1)
-		memcpy(s->epoch, epoch, sizeof(s->epoch));
-}
-
 /* Generations are counted from a file: without it, from the start again. */
 static void
 draw_epoch(struct state *s)
@@ -261,41 +193,18 @@ draw_epoch(struct state *s)
 static void
 load(struct state *s)
 {
-	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
-	STR_AUTO(text, MANIFEST_MAX);
-	json_auto_t *j = NULL;
-	const json_t *listen;
-	const char *config;
-	struct rendered *r;
+	struct state_found found;
 
-	if (fs_read(path, &text, NULL) != 0)
+	state_disk_load(&s->disk, &found);
+	if (found.epoch[0] != '\0')
+		memcpy(s->epoch, found.epoch, sizeof(s->epoch));
+	s->generation = found.generation;
+	if (found.now == NULL)
 		return;
-	j = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
-	config = json_string_value(json_object_get(j, "config"));
-	if (config == NULL || !sha256_is_hex(config))
-		return;
-	load_epoch(s, j);
-	r = xcalloc(1, sizeof(*r));
-	listen = json_object_get(j, "listen");
-	memcpy(r->config, config, SHA256_HEX_SIZE);
-	r->listen_http = copy_text(listen, "http");
-	r->listen_https = copy_text(listen, "https");
-	s->generation =
-	    (uint64_t)json_integer_value(json_object_get(j, "generation"));
-	if (r->listen_http == NULL ||
-	    load_files(s, json_object_get(j, "files"), r) != 0) {
-		log_warn("state: %s is not whole; what is rendered next counts "
-			 "on from generation %llu",
-		    path, (unsigned long long)s->generation);
-		rendered_free(r);
-		return;
-	}
-	s->now = r;
-	state_blobs_change(&s->blobs, NULL, r);
+	s->now = found.now;
+	state_blobs_change(&s->blobs, NULL, s->now);
 	state_blobs_are_stored(&s->blobs);
-	r->secrets = json_dumps(json_object_get(j, "secrets"), 0);
 	s->stored = true;
-	str_clear(&s->manifest);
 }
 
 struct state *
@@ -303,7 +212,8 @@ state_new(const char *run_dir, const struct cluster_config *c)
 {
 	struct state *s = xcalloc(1, sizeof(*s));
 
-	s->folder = xasprintf("%s/state/%s", run_dir, c->cluster.name);
+	state_disk_init(
+	    &s->disk, xasprintf("%s/state/%s", run_dir, c->cluster.name));
 	s->config = c;
 	draw_epoch(s);
 	str_init(&s->manifest, MANIFEST_MAX);
@@ -330,7 +240,7 @@ state_free(struct state *s)
 	str_fini(&s->manifest);
 	str_fini(&s->offer_manifest);
 	state_blobs_fini(&s->blobs);
-	free(s->folder);
+	state_disk_fini(&s->disk);
 	free(s);
 }
 
@@ -434,25 +344,42 @@ state_use(struct state *s, const struct cluster_config *c)
 
 /* ---- on disk ---- */
 
-int
-state_store(struct state *s, struct error *e)
+/* The manifest, or what differs from the one that is there. */
+static int
+write_manifest(struct state *s, bool near, struct error *e)
 {
-	char *folder _cleanup_free_ = xasprintf("%s/blobs", s->folder);
-	char *path _cleanup_free_ = xasprintf("%s/manifest.json", s->folder);
-	const struct str *m;
+	STR_AUTO(delta, MANIFEST_MAX);
 
-	if (s->stored || s->now == NULL)
+	if (!near)
+		return state_disk_write(
+		    &s->disk, s->now, false, state_manifest(s), e);
+	build(s, s->disk.base, s->now, &delta);
+	return state_disk_write(&s->disk, s->now, true, &delta, e);
+}
+
+int
+state_store(struct state *s, bool whole, struct error *e)
+{
+	char *folder _cleanup_free_ = xasprintf("%s/blobs", s->disk.folder);
+	struct map kept = { 0 };
+	bool near;
+	int rc = -1;
+
+	whole = whole && s->disk.delta;
+	if ((s->stored && !whole) || s->now == NULL)
 		return 0;
-	if (fs_mkdirs(folder, 0750, e) != 0)
-		return -1;
-	if (state_blobs_store(&s->blobs, folder, e) != 0)
-		return -1;
-	m = state_manifest(s);
-	if (fs_write(path, m->p, m->len, 0640, e) != 0)
-		return -1;
-	s->stored = true;
-	state_blobs_sweep(&s->blobs, folder);
-	return 0;
+	near = !whole && state_disk_is_near(&s->disk, s->now, &kept);
+	if (!near)
+		map_fini(&kept);
+	if (fs_mkdirs(folder, 0750, e) == 0 &&
+	    state_blobs_store(&s->blobs, folder, e) == 0 &&
+	    write_manifest(s, near, e) == 0) {
+		s->stored = true;
+		state_blobs_sweep(&s->blobs, folder, &kept);
+		rc = 0;
+	}
+	map_fini(&kept);
+	return rc;
 }
 
 /* ---- questions ---- */

@@ -40,9 +40,10 @@ bool state_take(
     struct state *s, struct rendered *r, const struct state_change *change);
 /*
  * Writes to disk what is not there yet.  Until that succeeds the last state
- * on disk stays whole.
+ * on disk stays whole.  'whole': as one that another version may be the next
+ * to read (state_disk.h).
  */
-int state_store(struct state *s, struct error *e) _warn_unused_;
+int state_store(struct state *s, bool whole, struct error *e) _warn_unused_;
 /* An agent says that generation 'n' is 'config': nothing counts backwards. */
 void state_learn(struct state *s, const char *config, uint64_t n);
 

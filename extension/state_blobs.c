@@ -51,32 +51,18 @@ leave_file(struct state_blobs *s, const struct rendered_file *f)
 	blob_free(b);
 }
 
-/* From 'before' to 'now'; what they share is only walked over. */
 void
 state_blobs_change(struct state_blobs *s, const struct rendered *old,
     const struct rendered *new)
 {
-	static const struct rendered nothing;
-	size_t i = 0, k = 0;
-	int c;
+	struct rendered_walk w = { .before = old, .now = new };
+	struct rendered_file *was, *is;
 
-	if (old == NULL)
-		old = &nothing;
-	while (i < old->files.len || k < new->files.len) {
-		if (i < old->files.len && k < new->files.len &&
-		    old->files.at[i] == new->files.at[k]) {
-			i++;
-			k++;
-			continue;
-		}
-		c = i == old->files.len ? 1
-		    : k == new->files.len
-		    ? -1
-		    : strcmp(old->files.at[i]->path, new->files.at[k]->path);
-		if (c >= 0)
-			add_file(s, new->files.at[k++]);
-		if (c <= 0)
-			leave_file(s, old->files.at[i++]);
+	while (rendered_differs(&w, &was, &is)) {
+		if (is != NULL)
+			add_file(s, is);
+		if (was != NULL)
+			leave_file(s, was);
 	}
 }
 
@@ -92,7 +78,8 @@ state_blobs_are_stored(struct state_blobs *s)
 
 /* Blobs of configurations that are gone; failing is told and harmless. */
 static void
-sweep_all(struct state_blobs *s, const char *folder)
+sweep_all(
+    const struct state_blobs *s, const char *folder, const struct map *kept)
 {
 	DIR *d = opendir(folder);
 	struct dirent *entry;
@@ -102,6 +89,7 @@ sweep_all(struct state_blobs *s, const char *folder)
 	while ((entry = readdir(d)) != NULL) {
 		if (entry->d_name[0] != '.' &&
 		    map_get(&s->by_sum, entry->d_name) == NULL &&
+		    map_get(kept, entry->d_name) == NULL &&
 		    unlinkat(dirfd(d), entry->d_name, 0) != 0)
 			log_debug("state: cannot remove %s: %s", entry->d_name,
 			    strerror(errno));
@@ -111,22 +99,28 @@ sweep_all(struct state_blobs *s, const char *folder)
 
 /* All that the last run left; after that, what is known to go. */
 void
-state_blobs_sweep(struct state_blobs *s, const char *folder)
+state_blobs_sweep(
+    struct state_blobs *s, const char *folder, const struct map *kept)
 {
+	struct map later = { 0 };
 	struct map_entry *m;
 	size_t i;
 
 	if (!s->swept)
-		sweep_all(s, folder);
-	for (i = 0; s->swept && (m = map_next(&s->stale, &i)) != NULL;) {
+		sweep_all(s, folder, kept);
+	for (i = 0; (m = map_next(&s->stale, &i)) != NULL;) {
 		char *path _cleanup_free_ = xasprintf("%s/%s", folder, m->key);
 
-		if (map_get(&s->by_sum, m->key) == NULL && unlink(path) != 0 &&
-		    errno != ENOENT)
+		if (map_get(&s->by_sum, m->key) != NULL)
+			continue;
+		if (map_get(kept, m->key) != NULL)
+			(void)map_set(&later, m->key, s);
+		else if (s->swept && unlink(path) != 0 && errno != ENOENT)
 			log_debug("state: cannot remove %s: %s", path,
 			    strerror(errno));
 	}
 	map_fini(&s->stale);
+	s->stale = later;
 	s->swept = true;
 }
 

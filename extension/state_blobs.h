@@ -12,7 +12,7 @@
 
 /* Zeroed: no files, and nothing known of the disk. */
 struct state_blobs {
-	bool swept;	   /* nothing is on disk but 'by_sum' and 'stale' */
+	bool swept;	   /* what is on disk is in 'by_sum' or 'stale' */
 	struct map by_sum; /* SHA-256 -> struct blob *, owned */
 	struct map stale;  /* SHA-256 of what may not be needed any more */
 	VEC(struct rendered_file *) unstored; /* each used once here */
@@ -26,8 +26,12 @@ void state_blobs_change(struct state_blobs *s, const struct rendered *old,
 void state_blobs_are_stored(struct state_blobs *s);
 int state_blobs_store(
     struct state_blobs *s, const char *folder, struct error *e) _warn_unused_;
-/* Removes what is not needed any more; failing is told and harmless. */
-void state_blobs_sweep(struct state_blobs *s, const char *folder);
+/*
+ * Removes what is not needed any more, but for the hashes in 'kept', which
+ * wait for a later sweep.  Failing is told and harmless.
+ */
+void state_blobs_sweep(
+    struct state_blobs *s, const char *folder, const struct map *kept);
 const struct rendered_file *
 state_blobs_get(const struct state_blobs *s, const char *sha256);
 

@@ -256,7 +256,8 @@ def the_history_has_an_end():
     tap.equal(len(told), 20)
     tap.ok(told[0]["generation"] > count)
     files = os.listdir(os.path.join(STATE, "history"))
-    tap.equal(len(files), 21)
+    # The index, and what the oldest entries differ from.
+    tap.ok(len(files) in (21, 22), files)
     system.ctl("rollback", "blue", str(told[-1]["generation"]))
     wait_pinned(told[-1]["generation"])
     procs.wait_for(lambda: "api22.example" not in hosts(), SOON, "its routes")

@@ -212,6 +212,43 @@ labels_are_of_then_and_addresses_of_now(void **state)
 	model_free(now);
 }
 
+/* Whole, then what differs, on paper: the whole of the later model. */
+static void
+what_differs_makes_the_later_whole_of_the_earlier(void **state)
+{
+	struct model *then =
+	    model_of(SERVICE("a", "a.example") "," SERVICE(
+			 "b", "b.example") "," SERVICE("gone", "gone.example"),
+		"");
+	struct model *now =
+	    model_of(SERVICE("a", "a.example") "," SERVICE("b",
+			 "new.example") "," SERVICE("late", "late.example"),
+		"");
+	struct cluster_config *c = config();
+	struct recording *base = record(c, then), *want = record(c, now), *got;
+	const struct recording_item items[] = { { "gone", NULL },
+		{ "late", map_get(&now->services, "late") },
+		{ "b", map_get(&now->services, "b") } };
+	STR_AUTO(text, RECORDING_MAX);
+	struct error e = { .msg = "" };
+
+	(void)state;
+	recording_encode_delta(
+	    &text, c, base->generation, items, countof(items), 4, SHA);
+	assert_null(recording_decode(text.p, text.len, "blue", NULL));
+	got = recording_decode_upon(base, text.p, text.len, &e);
+	assert_string_equal(e.msg, "");
+	assert_string_equal(got->text, want->text);
+	assert_string_equal(got->sha256, want->sha256);
+	/* Of another one it says nothing. */
+	got->generation++;
+	assert_null(recording_decode_upon(got, text.p, text.len, &e));
+	recording_free(want);
+	cluster_config_free(c);
+	model_free(then);
+	model_free(now);
+}
+
 static void
 what_is_not_a_whole_recording_is_refused(void **state)
 {
@@ -238,6 +275,8 @@ main(void)
 		cmocka_unit_test(a_register_comes_back_as_it_was),
 		cmocka_unit_test(over_the_same_model_it_gives_the_same_bytes),
 		cmocka_unit_test(labels_are_of_then_and_addresses_of_now),
+		cmocka_unit_test(
+		    what_differs_makes_the_later_whole_of_the_earlier),
 		cmocka_unit_test(what_is_not_a_whole_recording_is_refused),
 	};
 

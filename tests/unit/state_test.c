@@ -93,7 +93,7 @@ store(struct disk *f)
 {
 	struct error e;
 
-	if (state_store(f->s, &e) != 0)
+	if (state_store(f->s, true, &e) != 0)
 		fail_msg("%s", e.msg);
 }
 
@@ -275,7 +275,7 @@ a_disk_that_refuses_keeps_the_last_state_whole(void **state)
 	must(rename(blobs, aside) == 0);
 	must(fs_write(blobs, "x", 1, 0600, NULL) == 0);
 	(void)take(f, "b.example");
-	assert_int_equal(state_store(f->s, &e), -1);
+	assert_int_equal(state_store(f->s, true, &e), -1);
 	assert_true(e.msg[0] != '\0');
 	must(unlink(blobs) == 0 && rename(aside, blobs) == 0);
 	{
@@ -289,6 +289,111 @@ a_disk_that_refuses_keeps_the_last_state_whole(void **state)
 	assert_int_equal(state_generation(f->s), 2);
 	free(blobs);
 	free(aside);
+}
+
+/* Writes what changed since the whole one was written. */
+static void
+store_change(struct disk *f)
+{
+	struct error e;
+
+	if (state_store(f->s, false, &e) != 0)
+		fail_msg("%s", e.msg);
+}
+
+static bool
+is_there(const struct disk *f, const char *name)
+{
+	char *path _cleanup_free_ = xasprintf("%s/%s", f->kept, name);
+
+	return access(path, F_OK) == 0;
+}
+
+static unsigned
+count_blobs(const struct disk *f)
+{
+	char *blobs _cleanup_free_ = xasprintf("%s/blobs", f->kept);
+	DIR *d = opendir(blobs);
+	struct dirent *entry;
+	unsigned n = 0;
+
+	must(d != NULL);
+	while ((entry = readdir(d)) != NULL)
+		n += entry->d_name[0] != '.';
+	(void)closedir(d);
+	return n;
+}
+
+static void
+a_change_is_written_beside_the_whole_and_found(void **state)
+{
+	struct disk *f = *state;
+	char config[SHA256_HEX_SIZE], host[32];
+	unsigned n;
+
+	assert_true(take(f, "a.example"));
+	store_change(f);
+	assert_false(is_there(f, "manifest.delta.json"));
+	n = count_blobs(f);
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(host, sizeof(host), "h%d.example", i);
+		assert_true(take(f, host));
+		store_change(f);
+		assert_true(is_there(f, "manifest.delta.json"));
+		/* Of the whole one, and of the newest: no more. */
+		assert_in_range(count_blobs(f), n, 2 * n);
+	}
+	memcpy(config, state_config(f->s), sizeof(config));
+	reopen(f);
+	assert_string_equal(state_config(f->s), config);
+	assert_int_equal(state_generation(f->s), 21);
+	assert_true(take(f, "b.example"));
+	store_change(f);
+	assert_false(is_there(f, "manifest.delta.json"));
+	assert_int_equal(count_blobs(f), n);
+	reopen(f);
+	assert_int_equal(state_generation(f->s), 22);
+}
+
+/* So does a version that knows no such change. */
+static void
+without_the_change_the_whole_one_is_found(void **state)
+{
+	static const char *const damages[] = { "", "{", "{\"base\":7}" };
+	struct disk *f = *state;
+	char *delta _cleanup_free_ =
+	    xasprintf("%s/manifest.delta.json", f->kept);
+	char config[SHA256_HEX_SIZE];
+
+	for (size_t i = 0; i < countof(damages); i++) {
+		(void)take(f, "a.example");
+		store(f);
+		memcpy(config, state_config(f->s), sizeof(config));
+		assert_true(take(f, "b.example"));
+		store_change(f);
+		must(fs_write(delta, damages[i], strlen(damages[i]), 0600,
+			 NULL) == 0);
+		reopen(f);
+		assert_string_equal(state_config(f->s), config);
+	}
+}
+
+static void
+what_ends_in_order_leaves_a_whole_one(void **state)
+{
+	struct disk *f = *state;
+	char config[SHA256_HEX_SIZE];
+
+	assert_true(take(f, "a.example"));
+	store(f);
+	assert_true(take(f, "b.example"));
+	store_change(f);
+	assert_true(is_there(f, "manifest.delta.json"));
+	memcpy(config, state_config(f->s), sizeof(config));
+	store(f);
+	assert_false(is_there(f, "manifest.delta.json"));
+	reopen(f);
+	assert_string_equal(state_config(f->s), config);
 }
 
 /* An agent that had the one is told what makes it the other. */
@@ -357,6 +462,9 @@ main(void)
 		T(generations_count_on_over_a_lost_blob),
 		T(files_are_found_by_their_hash_the_last_ones_too),
 		T(a_disk_that_refuses_keeps_the_last_state_whole),
+		T(a_change_is_written_beside_the_whole_and_found),
+		T(without_the_change_the_whole_one_is_found),
+		T(what_ends_in_order_leaves_a_whole_one),
 		T(agents_are_told_what_differs_from_what_they_have),
 		T(what_agents_had_long_ago_is_forgotten),
 	};
