@@ -118,6 +118,8 @@ lingers(struct gate_group *g, char kind, const char *name,
 	uint64_t *since = map_get(&g->unneeded, key);
 	uint64_t delay = g->config->cluster.network_release_delay_ms;
 
+	/* The plan is gathered before it is written. */
+	delay -= delay < GATE_QUIET_MS ? delay : GATE_QUIET_MS;
 	if (!g->need_known)
 		return true;
 	if (since == NULL) {
@@ -415,6 +417,22 @@ step_present(
 	wish_fini(&w);
 }
 
+static void
+note_unplaced(struct gate_group *g, uint64_t now_ms)
+{
+	const struct gate_seen *s = g->seen;
+	bool waits = s != NULL && s->unplaced > 0;
+
+	if (!waits)
+		g->unplaced_ms = 0;
+	else if (g->unplaced_ms == 0)
+		g->unplaced_ms = now_ms;
+	if (!waits || s->leaving > 0)
+		g->placeless_ms = 0;
+	else if (g->placeless_ms == 0)
+		g->placeless_ms = now_ms;
+}
+
 /*
  * A roll whose task finds no place never ends by itself.  It may be its
  * predecessor's port that it waits for, while that one drains.
@@ -438,10 +456,7 @@ gate_group_step(
 	memset(ret, 0, sizeof(*ret));
 	if (!g->looked || g->writing)
 		return;
-	if (s == NULL || s->unplaced == 0)
-		g->unplaced_ms = 0;
-	else if (g->unplaced_ms == 0)
-		g->unplaced_ms = v->now_ms;
+	note_unplaced(g, v->now_ms);
 	ret->soon = s == NULL || s->running != s->replicas || s->unplaced > 0;
 	if (s != NULL && !is_ours(g, v, ret))
 		return;
@@ -516,13 +531,24 @@ gate_group_state(const struct gate_group *g, uint64_t now_ms)
 	return g->seen->running == g->seen->replicas ? "ok" : "waiting";
 }
 
+/* While a predecessor drains, its successor waits for its port: no alarm. */
+static bool
+lacks_place(const struct gate_group *g, uint64_t now_ms)
+{
+	uint64_t most =
+	    GATE_UNPLACED_MS + g->config->proxy.stop_grace_period_ms;
+
+	return (g->placeless_ms != 0 &&
+		   now_ms - g->placeless_ms >= GATE_UNPLACED_MS) ||
+	    (g->unplaced_ms != 0 && now_ms - g->unplaced_ms >= most);
+}
+
 /* What the tasks show. */
 static char *
 task_words(const struct gate_group *g, uint64_t now_ms)
 {
 	const struct gate_seen *s = g->seen;
-	bool waits =
-	    g->unplaced_ms != 0 && now_ms - g->unplaced_ms >= GATE_UNPLACED_MS;
+	bool waits = lacks_place(g, now_ms);
 
 	if (s == NULL)
 		return NULL;

@@ -27,7 +27,8 @@ struct child_query;
 #define GATE_AGAIN_MS 5000
 /* A new extension has so long to tell what its proxies need. */
 #define GATE_NEED_MS 3000
-/* A task that waits for a node or an address for so long is told. */
+/* A task that waits for a node or an address for so long is told; while a
+ * predecessor stops, stop_grace_period later. */
 #define GATE_UNPLACED_MS 3000
 /* ... and for so long: a changed plan does not wait for that roll. */
 #define GATE_STUCK_MS 5000
@@ -47,9 +48,10 @@ struct gate_group {
 	bool looked;
 	bool was_seen;
 	char *blind; /* why the last look failed, owned; NULL: it did not */
-	uint64_t blind_ms;    /* since when */
-	uint64_t missing_ms;  /* since when it is not there; 0: it is */
-	uint64_t unplaced_ms; /* since when a task waits; 0: none */
+	uint64_t blind_ms;     /* since when */
+	uint64_t missing_ms;   /* since when it is not there; 0: it is */
+	uint64_t unplaced_ms;  /* since when a task waits; 0: none */
+	uint64_t placeless_ms; /* ... and none stops that it may wait for */
 	struct map
 	    unneeded; /* "n ID", "s NAME", "c NAME" -> uint64_t *, owned */
 	/* Two supervisors: the first owner that was met, and whether we won. */

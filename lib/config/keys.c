@@ -242,13 +242,13 @@ static const struct config_key cluster_keys[] = {
 	    "ingress: the routing mesh; host: the ports of each proxy's node,"
 	    " which keeps client addresses."),
 	PORT("proxy", "published_port", C(proxy.published_port), "80", 0,
-	    "Port for plain HTTP where clients come in. 0: Swarm chooses."
+	    "Port for plain HTTP where clients come in. 0: not published."
 	    " Driver local: proxy i listens on this port + i."),
 	PORT("proxy", "target_port", C(proxy.target_port), "80", 1,
 	    "Port for plain HTTP inside the proxies' containers."),
 	PORT("proxy", "published_ssl_port", C(proxy.published_ssl_port), "443",
 	    0,
-	    "Port for TLS where clients come in. 0: Swarm chooses. Driver"
+	    "Port for TLS where clients come in. 0: not published. Driver"
 	    " local: proxy i listens on this port + i."),
 	PORT("proxy", "target_ssl_port", C(proxy.target_ssl_port), "443", 1,
 	    "Port for TLS inside the proxies' containers."),

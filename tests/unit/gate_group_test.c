@@ -185,6 +185,86 @@ a_roll_whose_task_finds_no_place_gives_way_to_a_change(void **state)
 	end(&s);
 }
 
+/* The words of what is wrong, after a look and 'later_ms'. */
+static void
+assert_told(struct scene *s, uint64_t later_ms, const char *words)
+{
+	char *told;
+
+	free(step(s, later_ms));
+	told = gate_group_error(s->group, s->view.now_ms);
+	if (words == NULL)
+		assert_null(told);
+	else
+		assert_non_null(strstr(told == NULL ? "" : told, words));
+	free(told);
+}
+
+static void
+a_task_that_waits_for_its_predecessors_port_is_no_alarm(void **state)
+{
+	struct scene s;
+	char *old;
+
+	(void)state;
+	begin(&s);
+	old = made_then_changed(&s);
+	see(&s, old, "updating", OLD_STAYS);
+	assert_told(&s, 0, NULL);
+	assert_told(&s, 19000, NULL);
+	/* It has gone: the next look may find it placed, or not. */
+	see(&s, old, "updating", NULL);
+	gate_look_task(s.group->seen, NEW_WAITS, strlen(NEW_WAITS));
+	assert_told(&s, 250, NULL);
+	assert_told(&s, 3000, "wait for a node");
+	free(old);
+	end(&s);
+}
+
+static void
+a_task_that_finds_no_place_at_all_is_told(void **state)
+{
+	struct scene s;
+	char *old;
+
+	(void)state;
+	begin(&s);
+	old = made_then_changed(&s);
+	see(&s, old, "updating", OLD_STAYS);
+	assert_told(&s, 0, NULL);
+	/* An engine that is gone stops nothing. */
+	assert_told(&s, 23000, "wait for a node");
+	free(old);
+	end(&s);
+}
+
+static void
+a_network_is_released_when_its_delay_is_over(void **state)
+{
+	struct scene s;
+	char *spec, *with;
+
+	(void)state;
+	begin(&s);
+	gate_group_see(s.group, NULL);
+	spec = step(&s, 0);
+	assert_non_null(spec);
+	with = xasprintf("%.*s,\"Networks\":[{\"Target\":\"n1\"}]%s",
+	    (int)(strstr(spec, ",\"RestartPolicy\"") - spec), spec,
+	    strstr(spec, ",\"RestartPolicy\""));
+	see(&s, with, "", NULL);
+	assert_null(step(&s, 0));
+	assert_null(step(&s, 9000));
+	assert_null(step(&s, 900));
+	free(spec);
+	spec = step(&s, 100);
+	assert_non_null(spec);
+	assert_null(strstr(spec, "n1"));
+	free(spec);
+	free(with);
+	end(&s);
+}
+
 int
 main(void)
 {
@@ -195,6 +275,10 @@ main(void)
 		    a_roll_that_waits_for_a_port_being_drained_is_not_stuck),
 		cmocka_unit_test(
 		    a_roll_whose_task_finds_no_place_gives_way_to_a_change),
+		cmocka_unit_test(
+		    a_task_that_waits_for_its_predecessors_port_is_no_alarm),
+		cmocka_unit_test(a_task_that_finds_no_place_at_all_is_told),
+		cmocka_unit_test(a_network_is_released_when_its_delay_is_over),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
