@@ -296,24 +296,24 @@ network = control
         """One more network with its application: a roll of our proxies."""
         before = {t["ID"] for t in self.real.tasks(OURS)}
         loads = self.load(OUR_PORT)
-        client = balanced.Client(
-            list(zip(self.where(OUR_PORT), self.where(HEALTH_PORT))), STAY)
-        client.wait_healthy(2)
-        start = time.monotonic()
-        self.app(index, "app%d.example" % index)
-        served = self.wait_served(OUR_PORT, "app%d.example" % index)
-        self.settled()
-        client.wait_healthy(2)
-        figures = client.end()
+        with balanced.Client(list(zip(
+                self.where(OUR_PORT), self.where(HEALTH_PORT))), STAY,
+                             rate=ARGS.rate) as client:
+            client.wait_healthy(2)
+            start = time.monotonic()
+            self.app(index, "app%d.example" % index)
+            served = self.wait_served(OUR_PORT, "app%d.example" % index)
+            self.settled()
+            client.wait_healthy(2)
         asked, failed = self.end_load(loads)
         new = {t["ID"] for t in self.real.tasks(OURS)} - before
         print("new network                  served=%.0f  new tasks=%d of 2  "
               "failed, honouring /healthz=%d/%d  not honouring=%d/%d%s" % (
-                  (served - start) * 1000, len(new), figures["failed"],
-                  figures["asked"], failed, asked,
-                  "".join("\n  %r" % (w,) for w in figures["why"])),
+                  (served - start) * 1000, len(new), len(client.failed),
+                  client.asked, failed, asked,
+                  "".join("\n  %r" % (w,) for w in client.failed[:10])),
               flush=True)
-        return figures["failed"] == 0 and len(new) == 2
+        return not client.failed and len(new) == 2
 
 
 def main():

@@ -1,82 +1,108 @@
 """
 A client as a load balancer in front of a proxy group would be: it asks each
-proxy's /healthz ten times a second, sends only to those that said 200, and
-counts what fails.
+proxy's /healthz ten times a second, sends only to those that said 200, in
+turn, on a new connection each time, and keeps what failed.
 
-    client = balanced.Client([("10.0.0.1:80", "10.0.0.1:8500"), ...],
-                             "web.example", rate=100)
-    ...
-    figures = client.end()      # {"asked": N, "failed": N, "why": [...]}
+    targets = [("10.0.0.1:80", "10.0.0.1:8081"), ...]   # no /healthz: None
+    with balanced.Client(targets, "web.example", rate=200) as client:
+        ...
+        client.more(100)
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
 """
 
 import threading
 import time
 
 import httpc
+import procs
 
 ASK_EACH = 0.1
+FIRST = 20      # answers before the body of "with" begins
+
+
+def status(where, target="/", host=None, timeout=5):
+    """0: no answer."""
+    try:
+        return httpc.get(where, target, host=host, timeout=timeout).status
+    except (OSError, ValueError):
+        return 0
 
 
 class Client:
-    def __init__(self, targets, host, rate=100):
+    """
+    'asked' and 'by' (of each target) count; 'failed' has [(time, where,
+    status)], 'said' each change of what a /healthz said: [(time, where,
+    status)], 0 for no answer; 'idle' counts turns with nobody to ask.  Times
+    are monotonic.  'ask' is what sends one request to a target: a status.
+    """
+
+    def __init__(self, targets, host, rate=200, ask=None):
         self.targets = targets
-        self.host = host
+        self.ask = ask or (lambda where: status(where, host=host))
         self.rate = rate
-        self.healthy = {where: False for where, _ in targets}
-        self.asked = 0
-        self.failed = 0
-        self.idle = 0
-        self.why = []
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._look, args=pair,
+        self.health = {where: None for where, _ in targets}
+        self.asked, self.idle = 0, 0
+        self.by = {where: 0 for where, _ in targets}
+        self.failed, self.said = [], []
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=self._watch, args=pair,
                                          daemon=True) for pair in targets]
         self.threads.append(threading.Thread(target=self._run, daemon=True))
-        for thread in self.threads:
-            thread.start()
 
     def _look(self, where, health):
-        while not self.stopping.wait(ASK_EACH):
-            try:
-                well = httpc.get(health, "/healthz", timeout=1).status == 200
-            except OSError:
-                well = False
-            self.healthy[where] = well
+        got = 200 if health is None else status(health, "/healthz", timeout=2)
+        if self.health[where] != got:
+            self.said.append((time.monotonic(), where, got))
+        self.health[where] = got
+
+    def _watch(self, where, health):
+        while not self.ending.wait(ASK_EACH):
+            self._look(where, health)
+
+    def healthy(self):
+        return [w for w, _ in self.targets if self.health[w] == 200]
 
     def _one(self, where):
+        begun = time.monotonic()
+        got = self.ask(where)
         self.asked += 1
-        start = time.time()
-        try:
-            status = httpc.get(where, "/", host=self.host, timeout=5).status
-            problem = None if status == 200 else "status %d" % status
-        except (OSError, ValueError) as error:
-            problem = repr(error)
-        if problem:
-            self.failed += 1
-            self.why.append((round(start, 3), where, problem))
+        self.by[where] += 1
+        if got != 200:
+            self.failed.append((begun, where, got))
 
     def _run(self):
-        turn = 0
-        due = time.monotonic()
-        while not self.stopping.is_set():
-            due += 1.0 / self.rate
-            time.sleep(max(0.0, due - time.monotonic()))
-            well = [w for w, _ in self.targets if self.healthy[w]]
+        turn, due = 0, time.monotonic()
+        while not self.ending.wait(max(0.0, due - time.monotonic())):
+            due = max(due + 1.0 / self.rate, time.monotonic() - 1)
+            well = self.healthy()
             turn += 1
             if well:
                 self._one(well[turn % len(well)])
             else:
                 self.idle += 1
 
-    def wait_healthy(self, number, deadline=60.0):
-        end = time.monotonic() + deadline
-        while sum(self.healthy.values()) < number:
-            if time.monotonic() > end:
-                raise AssertionError("healthy: %r" % self.healthy)
-            time.sleep(0.05)
+    def more(self, number, deadline=60):
+        """Waits for so many answers."""
+        goal = self.asked + number
+        procs.wait_for(lambda: self.asked >= goal, deadline, "answers", 0.02)
 
-    def end(self):
-        self.stopping.set()
+    def wait_healthy(self, number, deadline=60):
+        procs.wait_for(lambda: len(self.healthy()) >= number, deadline,
+                       "%d healthy proxies" % number, 0.05)
+
+    def __enter__(self):
+        for pair in self.targets:
+            self._look(*pair)
         for thread in self.threads:
-            thread.join(10)
-        return {"asked": self.asked, "failed": self.failed,
-                "nobody": self.idle, "why": self.why[:10]}
+            thread.start()
+        try:
+            self.more(FIRST)
+        except AssertionError:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join(20)

@@ -12,9 +12,8 @@ import json
 import os
 import shutil
 import subprocess
-import threading
-import time
 
+import balanced
 import engine
 import httpc
 import images
@@ -141,24 +140,31 @@ class Stack:
             ("service", "logs", "--tail", "20", "bulkhead_supervisor")))
 
     def get(self, cluster, host, node=0):
-        return httpc.get("%s:%d" % (self.swarm.node(node).address,
-                                    PORTS[cluster]), "/", host, timeout=5)
+        return httpc.get(self.where(node, PORTS[cluster]), "/", host,
+                         timeout=5)
+
+    def where(self, node, port):
+        return "%s:%d" % (self.swarm.node(node).address, port)
 
     def status(self, cluster, host, node=0):
         """0: no answer."""
-        try:
-            return self.get(cluster, host, node).status
-        except (OSError, ValueError):
-            return 0
+        return balanced.status(self.where(node, PORTS[cluster]), host=host)
 
     def health(self, cluster, node=0):
         """What a balancer is told; 0: no answer."""
-        try:
-            return httpc.get("%s:%d" % (self.swarm.node(node).address,
-                                        HEALTH[cluster]), "/healthz",
-                             timeout=2).status
-        except (OSError, ValueError):
-            return 0
+        return balanced.status(self.where(node, HEALTH[cluster]), "/healthz",
+                               timeout=2)
+
+    def asking(self, cluster, host):
+        """A client of the first node's proxy, whatever that says."""
+        return balanced.Client([(self.where(0, PORTS[cluster]), None)], host)
+
+    def balancer(self, cluster, host, port=None, **more):
+        """A client of all nodes' proxies that honours /healthz."""
+        return balanced.Client(
+            [(self.where(i, port or PORTS[cluster]),
+              self.where(i, HEALTH[cluster]))
+             for i in range(len(self.swarm.nodes))], host, **more)
 
     def wait_status(self, cluster, host, wanted, deadline=60):
         """Some times in a row: old workers accept for a moment."""
@@ -192,75 +198,3 @@ class Stack:
         return [name for name in found if name.startswith("bulkhead") or
                 name in (self.env["BULKHEAD_IMAGE"],
                          self.env["BULKHEAD_PROXY_IMAGE"])]
-
-
-class Asking(threading.Thread):
-    """One request after the other while something happens."""
-
-    def __init__(self, stack, cluster, host):
-        super().__init__(daemon=True)
-        self.stack, self.cluster, self.host = stack, cluster, host
-        self.asked, self.failed = 0, []
-        self.ending = threading.Event()
-
-    def pick(self):
-        """Index of the node to ask, or None."""
-        return 0
-
-    def run(self):
-        while not self.ending.wait(0.005):
-            node = self.pick()
-            got = "nobody to ask"
-            if node is not None:
-                got = self.stack.status(self.cluster, self.host, node)
-            self.asked += 1
-            if got != 200:
-                self.failed.append((time.monotonic(), node, got))
-
-    def more(self, number):
-        goal = self.asked + number
-        procs.wait_for(lambda: self.asked >= goal, 60, "answers", 0.02)
-
-    def __enter__(self):
-        self.start()
-        self.more(20)
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        self.join(20)
-
-
-class Balancer(Asking):
-    """The same, of all nodes whose /healthz says 200, in turn.  'said' has
-    each change of that: (time, node, status)."""
-
-    def __init__(self, stack, cluster, host):
-        super().__init__(stack, cluster, host)
-        self.health, self.said, self.turn = {}, [], 0
-        self.checker = threading.Thread(target=self._check, daemon=True)
-        self._look()
-
-    def _look(self):
-        for node in range(len(self.stack.swarm.nodes)):
-            got = self.stack.health(self.cluster, node)
-            if self.health.get(node) != got:
-                self.said.append((time.monotonic(), node, got))
-            self.health[node] = got
-
-    def _check(self):
-        while not self.ending.wait(0.1):
-            self._look()
-
-    def pick(self):
-        self.turn += 1
-        ready = sorted(n for n, got in self.health.items() if got == 200)
-        return ready[self.turn % len(ready)] if ready else None
-
-    def __enter__(self):
-        self.checker.start()
-        return super().__enter__()
-
-    def __exit__(self, *_):
-        super().__exit__()
-        self.checker.join(20)

@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
+import balanced  # noqa: E402
 import engine  # noqa: E402
 import images  # noqa: E402
 import nodes   # noqa: E402
@@ -83,7 +84,7 @@ def two_proxies_serve_an_application():
 @step
 def a_forced_update_of_the_group_loses_no_request():
     before = set(tasks())
-    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+    with bulkhead.balancer("blue", "shop.example") as client:
         bulkhead.docker("service", "update", "--detach", "--force", GROUP)
         wait_replaced(before)
         client.more(100)
@@ -93,7 +94,7 @@ def a_forced_update_of_the_group_loses_no_request():
 @step
 def renewed_certificates_are_taken_up_without_a_gap():
     before, old = set(tasks()), dict(bulkhead.env)
-    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+    with bulkhead.balancer("blue", "shop.example") as client:
         bulkhead.certificates("--renew")
         tap.equal(bulkhead.env["BULKHEAD_CA_CERT"], old["BULKHEAD_CA_CERT"])
         bulkhead.deploy()
@@ -114,7 +115,7 @@ def a_new_image_rolls_out_under_load():
     before = set(tasks())
     image = images.proxy(real, "bulkhead-proxy:next", "next")
     real.share_image(bulkhead.swarm.node(1), "bulkhead-proxy:next")
-    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+    with bulkhead.balancer("blue", "shop.example") as client:
         bulkhead.env["BULKHEAD_PROXY_IMAGE"] = image
         bulkhead.deploy()
         wait_replaced(before)
@@ -126,15 +127,16 @@ def a_new_image_rolls_out_under_load():
 
 @step
 def a_proxy_that_leaves_says_so_first_and_serves_on():
-    with stack.Balancer(bulkhead, "blue", "shop.example") as client:
+    with bulkhead.balancer("blue", "shop.example") as client:
         begun = len(client.said)
         bulkhead.proxyctl("scale", "blue", "1")
 
         def told():
             return [s for s in client.said[begun:] if s[2] == 503]
-        at, node, _ = procs.wait_for(told, 60, "/healthz to say 503", 0.02)[0]
+        at, where, _ = procs.wait_for(told, 60, "/healthz to say 503",
+                                      0.02)[0]
         last = at
-        while bulkhead.status("blue", "shop.example", node) == 200:
+        while balanced.status(where, host="shop.example") == 200:
             last = time.monotonic()
         procs.wait_for(lambda: len(tasks()) == 1, 60, "one proxy", 0.1)
         client.more(100)

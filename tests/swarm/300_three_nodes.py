@@ -6,16 +6,15 @@ that it can be killed alone."""
 import json
 import os
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 import base64  # noqa: E402
 
+import balanced  # noqa: E402
 import bulkhead  # noqa: E402
 import engine  # noqa: E402
-import httpc  # noqa: E402
 import images  # noqa: E402
 import nodes  # noqa: E402
 import procs  # noqa: E402
@@ -40,72 +39,16 @@ system = bulkhead.System(manager.socket, watch=manager.control)
 tap.cleanup(system.stop)
 
 
-class Client(threading.Thread):
-    """A balancer's view: asks one after the other of the proxies that call
-    themselves healthy, on a new connection each time."""
-
-    def __init__(self, host, addresses, check_every=0.1):
-        super().__init__(daemon=True)
-        self.host, self.addresses = host, addresses
-        self.healthy = set(addresses)
-        self.every = check_every
-        self.asked, self.failures, self.by = 0, [], {}
-        self.ending = threading.Event()
-        self.checker = threading.Thread(target=self._check, daemon=True)
-
-    def _check(self):
-        while not self.ending.is_set():
-            for address in self.addresses:
-                if status(address, None, "/healthz", HEALTH) == 200:
-                    self.healthy.add(address)
-                else:
-                    self.healthy.discard(address)
-            self.ending.wait(self.every)
-
-    def run(self):
-        self.checker.start()
-        turn = 0
-        while not self.ending.is_set():
-            ready = sorted(self.healthy)
-            if not ready:
-                self.ending.wait(0.01)
-                continue
-            turn += 1
-            where = ready[turn % len(ready)]
-            got = status(where, self.host)
-            self.asked += 1
-            self.by[where] = self.by.get(where, 0) + 1
-            if got != 200:
-                self.failures.append((time.monotonic(), where, got))
-            self.ending.wait(0.005)
-
-    def wait_count(self, more):
-        goal = self.asked + more
-        procs.wait_for(lambda: self.asked >= goal, 60, "answers", 0.02)
-
-    def end(self):
-        self.ending.set()
-        self.join(20)
-        self.checker.join(20)
-        return self
-
-    def __enter__(self):
-        tap.ok(started, "nothing serves")
-        self.start()
-        self.wait_count(20)
-        return self
-
-    def __exit__(self, *_):
-        self.end()
+def client_of(addresses, host="web.example"):
+    """It honours /healthz."""
+    tap.ok(started, "nothing serves")
+    return balanced.Client([("%s:%d" % (a, HTTP), "%s:%d" % (a, HEALTH))
+                            for a in addresses], host)
 
 
 def status(address, host, target="/", port=HTTP):
     """0: no answer."""
-    try:
-        return httpc.get("%s:%d" % (address, port), target, host=host,
-                         timeout=5).status
-    except (OSError, ValueError):
-        return 0
+    return balanced.status("%s:%d" % (address, port), target, host)
 
 
 def proxies():
@@ -193,7 +136,7 @@ def scaling_by_the_command_and_by_hand_sticks():
 def a_burst_of_ten_networks_is_one_roll_and_no_request_fails():
     addresses = [n.address for n in swarm.nodes[:2]]
     before = {t["ID"] for t in manager.tasks(GROUP)}
-    with Client("web.example", addresses) as client:
+    with client_of(addresses) as client:
         for i in range(10):
             manager.create_network("burst%d" % i)
             manager.create_service("burst-%d" % i, networks=["burst%d" % i],
@@ -202,9 +145,9 @@ def a_burst_of_ten_networks_is_one_roll_and_no_request_fails():
         for i in range(10):
             wait_served("burst%d.example" % i, deadline=240)
         wait_proxies(addresses, 120)
-        client.wait_count(50)
+        client.more(50)
     tap.note("%d asked, by %r" % (client.asked, client.by))
-    tap.equal(client.failures[:5], [], "failed of %d" % client.asked)
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
     made = {t["ID"] for t in manager.tasks(GROUP)} - before
     tap.equal(len(made), 2, "new proxies: a roll replaces each once")
 
@@ -212,7 +155,7 @@ def a_burst_of_ten_networks_is_one_roll_and_no_request_fails():
 @tap.test
 def networks_are_given_back_so_that_they_can_be_removed():
     addresses = [n.address for n in swarm.nodes[:2]]
-    with Client("web.example", addresses) as client:
+    with client_of(addresses) as client:
         for i in range(10):
             manager.remove_service("burst-%d" % i)
         for i in range(10):
@@ -220,36 +163,36 @@ def networks_are_given_back_so_that_they_can_be_removed():
                 "DELETE", "/networks/burst%d" % i).status in (204, 404), 240,
                 "network burst%d to be free" % i, 0.5)
         wait_proxies(addresses, 120)
-    tap.equal(client.failures[:5], [], "failed of %d" % client.asked)
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
 
 
 @tap.test
 def a_killed_control_plane_moves_no_traffic():
     addresses = [n.address for n in swarm.nodes[:2]]
     before = reloads()
-    with Client("web.example", addresses) as client:
+    with client_of(addresses) as client:
         system.process.kill()
         system.process.wait()
-        client.wait_count(100)
+        client.more(100)
         system.start()
         wait_proxies(addresses)
-        client.wait_count(50)
-    tap.equal(client.failures[:5], [], "failed of %d" % client.asked)
+        client.more(50)
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
     tap.equal(reloads(), before, "reloads by proxy")
 
 
 @tap.test
 def a_drained_node_loses_no_request():
     addresses = [n.address for n in swarm.nodes[:2]]
-    with Client("web.example", addresses) as client:
+    with client_of(addresses) as client:
         swarm.availability(1, "drain")
         procs.wait_for(lambda: proxies() == [swarm.node(0).address], 60,
                        "the proxy to leave", 0.1)
-        client.wait_count(50)
+        client.more(50)
         swarm.availability(1, "active")
         wait_proxies(addresses, 120)
-        client.wait_count(50)
-    tap.equal(client.failures[:5], [], "failed of %d" % client.asked)
+        client.more(50)
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
 
 
 @tap.test
@@ -300,9 +243,9 @@ def tasks_of_a_node_that_dies_leave_and_come_back_elsewhere():
     procs.wait_for(lambda: all(
         p["applied"] == p["generation"] for p in system.proxies("blue")
         if p["alive"]), 60, "the proxies to apply", 0.1)
-    with Client("web.example", proxies()) as client:
-        client.wait_count(100)
-    tap.equal(client.failures[:5], [], "failed of %d" % client.asked)
+    with client_of(proxies()) as client:
+        client.more(100)
+    tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
 
 
 @tap.test
