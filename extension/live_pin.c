@@ -125,7 +125,8 @@ live_pin_routing(const struct live *l, struct pinned_routing *ret)
 {
 	const struct live_pin *x = &l->pin;
 	struct routing_options o = { .foreign_is_error = true,
-		.secrets = &l->secrets.book };
+		.secrets = &l->secrets.book,
+		.labels_of_past = true };
 
 	if (!x->reg.pinned || x->what == NULL || !l->whole)
 		return false;

@@ -160,6 +160,11 @@ struct routing_options {
 	/* IDs of networks that all proxies are on; NULL: not known, or all. */
 	const struct map *joined;
 	const char *joined_words; /* what hinders them, or NULL */
+	/*
+	 * The labels are of the past: that the reader tells of no secret of a
+	 * name says nothing, since no label may name it any more.
+	 */
+	bool labels_of_past;
 };
 
 /* The result borrows from 'm', not from 'c'.  'o' may be NULL. */

@@ -228,6 +228,7 @@ make_wish(struct gate_group *g, const struct gate_view *v, struct gate_wish *w,
 		.owner = v->owner,
 		.stack = v->stack,
 		.control_host = v->control_host,
+		.granted = g->seen == NULL ? NULL : g->seen->granted,
 		.scale = g->scale,
 		.replicas = g->replicas,
 	};

@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "gate_spec.h"
+#include "gate_granted.h"
 #include "model/model.h"
 
 void
@@ -29,6 +29,7 @@ gate_seen_free(struct gate_seen *s)
 	free(s->cluster);
 	free(s->owner);
 	free(s->spec);
+	free(s->granted);
 	free(s->update);
 	free(s->update_words);
 	free(s->trouble);
@@ -87,6 +88,7 @@ gate_look_service(const char *json, size_t len)
 	s->name = xstrdup(text(spec, "Name"));
 	s->cluster = xstrdup(text(labels, GATE_LABEL_CLUSTER));
 	s->owner = xstrdup(text(labels, GATE_LABEL_OWNER));
+	s->granted = xstrdup(text(labels, GATE_LABEL_GRANTED));
 	s->spec = json_dumps(spec, JSON_COMPACT);
 	must(s->spec != NULL);
 	s->version = (uint64_t)json_integer_value(

@@ -16,7 +16,8 @@ struct gate_seen {
 	char *name;
 	char *cluster;
 	char *owner;
-	char *spec; /* JSON */
+	char *spec;    /* JSON */
+	char *granted; /* gate_granted.h */
 	uint64_t version;
 	uint64_t replicas;
 	VEC(char *) spec_networks; /* IDs */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "gate_granted.h"
 #include "model/label.h"
 
 void
@@ -194,20 +195,34 @@ names(const struct service *s, const char *name, bool config)
 
 static bool
 somebody_may(const struct model *m, const struct map *services,
-    const struct cluster_config *c, const struct secret *secret)
+    const struct gate_wish *w, const struct secret *secret)
 {
+	bool once = gate_granted_has(w->granted, 's', secret->name);
+	bool any = w->config->cluster.secrets != SECRETS_GRANTED;
 	const struct map_entry *e;
 
+	if (any && once)
+		return true;
 	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
 		const struct service *s = map_get(&m->services, e->key);
 
-		if (s != NULL && names(s, secret->name, false) &&
-		    (c->cluster.secrets != SECRETS_GRANTED ||
-			service_mounts(s, secret->name) ||
+		if (s != NULL && (once || names(s, secret->name, false)) &&
+		    (any || service_mounts(s, secret->name) ||
 			secret_allows(secret, s)))
 			return true;
 	}
 	return false;
+}
+
+/* An extension is not told of configs that no label names: it cannot know that
+ * what it needs again was one. */
+static void
+allow_config_again(const struct model *m, struct gate_wish *w, const char *name)
+{
+	const struct secret *s = map_get(&m->configs, name);
+
+	if (s != NULL && gate_granted_has(w->granted, 'c', name))
+		add_ref(&w->configs, s->id, s->name);
 }
 
 static void
@@ -218,10 +233,12 @@ allow_secrets(const struct gate_need *need, const struct model *m,
 		const char *name = need->secrets.at[i];
 		const struct secret *s = map_get(&m->secrets, name);
 
-		if (s != NULL && somebody_may(m, services, w->config, s))
+		if (s != NULL && somebody_may(m, services, w, s))
 			add_ref(&w->secrets, s->id, s->name);
 		else if (s != NULL)
 			refuse(refused, "secret", name);
+		else
+			allow_config_again(m, w, name);
 	}
 }
 
@@ -252,7 +269,8 @@ allow_configs(const struct gate_need *need, const struct model *m,
 		/* A secret of that name has its place. */
 		if (s == NULL || map_get(&m->secrets, name) != NULL)
 			continue;
-		if (somebody_names(m, services, name))
+		if (gate_granted_has(w->granted, 'c', name) ||
+		    somebody_names(m, services, name))
 			add_ref(&w->configs, s->id, s->name);
 		else
 			refuse(refused, "config", name);

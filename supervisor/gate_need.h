@@ -27,7 +27,9 @@ void gate_need_fini(struct gate_need *n);
 /*
  * Adds to 'w' what of 'n' is allowed; 'services' are the
  * cluster's (IDs).  Words about what is not go to 'refused', by commas.  With
- * a fixed [cluster] networks those are added and nothing else.
+ * a fixed [cluster] networks those are added and nothing else.  What w->granted
+ * tells of was named by a label once: it may be given again, for a rollback,
+ * where [cluster] secrets still grants it to a service of the cluster.
  */
 void gate_need_allow(const struct gate_need *n, const struct model *m,
     const struct map *services, struct gate_wish *w, struct str *refused);

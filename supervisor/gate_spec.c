@@ -14,6 +14,7 @@
 #include "base/parse.h"
 #include "base/sha256.h"
 #include "config/keys.h"
+#include "gate_granted.h"
 #include "gate_spec_lists.h"
 
 #define NS_PER_MS 1000000
@@ -474,13 +475,13 @@ gate_spec_merge(const struct gate_wish *w, const char *current,
 	json_auto_t *was = NULL, *spec = NULL;
 	char hash[SHA256_HEX_SIZE];
 	struct gate_change c = { 0 };
+	char *granted _cleanup_free_ = gate_granted_words(w);
 	const char *old;
 	json_error_t je;
 
 	wish_hash(fresh, hash);
 	if (current == NULL) {
 		spec = json_incref(fresh);
-		put(inner(spec, "Labels"), GATE_LABEL_HASH, text(hash));
 	} else {
 		was = json_loads(current, JSON_ALLOW_NUL, &je);
 		if (was == NULL)
@@ -492,9 +493,10 @@ gate_spec_merge(const struct gate_wish *w, const char *current,
 		    json_object_get(was, "Labels"), GATE_LABEL_HASH));
 		c.repaired = old != NULL && strcmp(old, hash) == 0;
 		c.what = differences(was, spec);
-		/* Alone it is no reason to write. */
-		put(inner(spec, "Labels"), GATE_LABEL_HASH, text(hash));
 	}
+	/* Alone they are no reason to write. */
+	put(inner(spec, "Labels"), GATE_LABEL_HASH, text(hash));
+	put(inner(spec, "Labels"), GATE_LABEL_GRANTED, text(granted));
 	if (was == NULL || c.what[0] != '\0') {
 		c.spec = json_dumps(spec, JSON_COMPACT);
 		must(c.spec != NULL);

@@ -43,6 +43,7 @@ struct gate_wish {
 	const char *owner;	  /* this supervisor */
 	const char *stack;	  /* its stack, or NULL */
 	const char *control_host; /* where [control] url says nothing */
+	const char *granted;	  /* gate_granted.h, or NULL */
 	struct gate_refs networks;
 	struct gate_refs secrets;
 	struct gate_refs configs;

@@ -13,11 +13,13 @@ Tests run in the order they are written.  A test fails by raising anything
 it, tap.skip_all(reason) before main() skips the program.
 """
 
+import functools
 import sys
 import traceback
 
 _tests = []
 _cleanups = []
+_broken = []
 
 
 class Skip(Exception):
@@ -27,6 +29,22 @@ class Skip(Exception):
 def test(function):
     _tests.append(function)
     return function
+
+
+def step(function):
+    """A test that builds on those before it: skipped after one that failed."""
+    @functools.wraps(function)
+    def run():
+        if _broken:
+            skip("not tried after what failed")
+        try:
+            function()
+        except Skip:
+            raise
+        except BaseException:
+            _broken.append(function.__name__)
+            raise
+    return test(run)
 
 
 def skip(reason):

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "../../supervisor/gate_granted.h"
 #include "../../supervisor/gate_need.h"
 #include "base/mem.h"
 #include "docker/decode.h"
@@ -38,7 +39,7 @@ static const char world[] =
 
 /* "NETWORKS|SECRETS|CONFIGS|refused" of a need of everything. */
 static char *
-ask(const char *ini)
+ask_again(const char *ini, const char *granted)
 {
 	static const char body[] = "{\"networks\":[\"n1\",\"n2\",\"none\"],"
 				   "\"secrets\":[\"s1\",\"s2\",\"none\"],"
@@ -49,7 +50,7 @@ ask(const char *ini)
 	    cluster_config_parse("blue.ini", ini, strlen(ini), &errors);
 	struct error e;
 	struct model *m = docker_decode_snapshot(world, strlen(world), &e);
-	struct gate_wish w = { .config = c };
+	struct gate_wish w = { .config = c, .granted = granted };
 	struct gate_need n = { 0 };
 	struct map services = { 0 };
 	STR_AUTO(out, 4096);
@@ -79,6 +80,12 @@ ask(const char *ini)
 	cluster_config_free(c);
 	config_errors_fini(&errors);
 	return str_take(&out);
+}
+
+static char *
+ask(const char *ini)
+{
+	return ask_again(ini, NULL);
 }
 
 static void
@@ -118,6 +125,56 @@ secrets_have_to_be_granted_where_the_ini_says_so(void **state)
 }
 
 static void
+what_was_given_once_may_be_given_again(void **state)
+{
+	static const char once[] = "s:s s:s2 c:cs2 c:none s:none";
+	char *got = ask_again("[proxy]\ndriver = none\n", once);
+
+	(void)state;
+	assert_string_equal(
+	    got, "n1 |id-s1 id-s2 |id-cs1 id-cs2 |network name-n2");
+	free(got);
+	got = ask_again("[cluster]\nsecrets = granted\n[proxy]\ndriver = "
+			"none\n",
+	    once);
+	assert_string_equal(
+	    got, "n1 ||id-cs1 id-cs2 |network name-n2, secret s1, secret s2");
+	free(got);
+}
+
+static void
+the_words_of_what_was_given_grow_up_to_a_limit(void **state)
+{
+	struct config_errors errors = { 0 };
+	static const char ini[] = "[control]\nagent_secrets = mine\n";
+	struct cluster_config *c =
+	    cluster_config_parse("b.ini", ini, sizeof(ini) - 1, &errors);
+	struct gate_wish w = { .config = c, .granted = "s:a c:a s:b" };
+	struct gate_ref a = { "id-a", "a" }, mine = { "id-mine", "mine" };
+	STR_AUTO(many, 65536);
+	char *words;
+
+	(void)state;
+	vec_push(&w.secrets, a);
+	vec_push(&w.secrets, mine);
+	words = gate_granted_words(&w);
+	assert_string_equal(words, "c:a s:b s:a");
+	assert_true(gate_granted_has(words, 's', "b"));
+	assert_false(gate_granted_has(words, 'c', "b"));
+	free(words);
+	for (int i = 0; i < GATE_GRANTED_MAX; i++)
+		str_addf(&many, "%ss:x%d", i == 0 ? "" : " ", i);
+	w.granted = many.p;
+	words = gate_granted_words(&w);
+	assert_false(gate_granted_has(words, 's', "x1"));
+	assert_true(gate_granted_has(words, 's', "x2"));
+	assert_true(gate_granted_has(words, 's', "a"));
+	free(words);
+	vec_fini(&w.secrets);
+	cluster_config_free(c);
+}
+
+static void
 anything_but_three_lists_of_names_is_refused(void **state)
 {
 	static const char *const bad[] = { "", "[]", "{}",
@@ -143,6 +200,9 @@ main(void)
 		cmocka_unit_test(a_fixed_list_is_given_whole_and_nothing_else),
 		cmocka_unit_test(
 		    secrets_have_to_be_granted_where_the_ini_says_so),
+		cmocka_unit_test(what_was_given_once_may_be_given_again),
+		cmocka_unit_test(
+		    the_words_of_what_was_given_grow_up_to_a_limit),
 		cmocka_unit_test(anything_but_three_lists_of_names_is_refused),
 	};
 
