@@ -274,6 +274,8 @@ add_http(struct fragments *f, const struct agent_options *o,
 		    "\tlocation / {\n\t\tdefault_type text/plain;\n"
 		    "\t\tif (-f " ENGINE_DRAINING_FILE ") {\n"
 		    "\t\t\treturn 503 \"draining\\n\";\n\t\t}\n"
+		    "\t\tif (-f " ENGINE_STARTING_FILE ") {\n"
+		    "\t\t\treturn 503 \"starting\\n\";\n\t\t}\n"
 		    "\t\treturn %s;\n\t}\n}\n",
 		    o->health_listen,
 		    m->builtin ? "503 \"no configuration yet\\n\""

@@ -17,8 +17,13 @@
 /* Names in the agent's folder; relative, because paths of sockets are short. */
 #define ENGINE_INTERNAL_SOCKET "internal.sock"
 #define ENGINE_PID_FILE "nginx.pid"
-/* While this file is there, health checks answer 503. */
+/*
+ * While one of these is there, health checks answer 503: from the stop signal
+ * on, and until the first configuration is settled, for workers of the
+ * built-in one may accept until then.
+ */
 #define ENGINE_DRAINING_FILE "draining"
+#define ENGINE_STARTING_FILE "starting"
 #define ENGINE_PROOF_MAX 128
 
 struct engine_command {

@@ -19,7 +19,7 @@
 static const char *const reserved[] = { "agent", "agent.sock", "blobs",
 	"current", "draining", "front.sock", "gen", "internal.sock", "lock",
 	"manifest.json", "nginx.pid", "pass.sock", "proxy_id", "secrets",
-	"temp", "tls.sock", "tmp", "worker.lock" };
+	"starting", "temp", "tls.sock", "tmp", "worker.lock" };
 
 static bool
 segment_ok(const char *s, size_t len)

@@ -7,9 +7,12 @@
  */
 #include "worker_object.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -77,9 +80,28 @@ send_pin(struct worker *w)
 	w->pin.document.path = NULL;
 }
 
+/* A balancer sends nobody before the first configuration is settled. */
+static void
+set_starting(bool starting)
+{
+	int fd;
+
+	if (!starting) {
+		if (unlink(ENGINE_STARTING_FILE) != 0 && errno != ENOENT)
+			log_warn(ENGINE_STARTING_FILE ": %s", strerror(errno));
+		return;
+	}
+	fd = open(ENGINE_STARTING_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		(void)close(fd);
+	else
+		log_warn(ENGINE_STARTING_FILE ": %s", strerror(errno));
+}
+
 void
 worker_set_in_force(struct worker *w, struct manifest *m)
 {
+	set_starting(m->builtin);
 	manifest_free(w->in_force);
 	w->in_force = m;
 	reporter_set_in_force(w->reporter, m);

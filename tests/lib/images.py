@@ -26,6 +26,9 @@ import procs
 
 NGINX = "/usr/sbin/nginx"
 STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                       "lib", "base", "version.h"), encoding="ascii") as text:
+    VERSION = re.search(r'BULKHEAD_VERSION "(.*)"', text.read()).group(1)
 PASSWD = ("root:x:0:0:root:/:/bin/false\n"
           "bulkhead:x:800:800::/:/bin/false\n"
           "nobody:x:65534:65534:nobody:/:/bin/false\n")
@@ -57,7 +60,18 @@ def tree(programs, modules=()):
     return files
 
 
-def pack(files):
+def dressed(data, version):
+    """A program of ours that gives itself out for another version, which is
+    as long as its own."""
+    if version is None:
+        return data
+    if len(version) != len(VERSION):
+        raise ValueError("version %s is not as long as %s" % (version,
+                                                               VERSION))
+    return data.replace(VERSION.encode(), version.encode())
+
+
+def pack(files, version=None):
     """A root tree as a tar file's bytes."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
@@ -75,6 +89,8 @@ def pack(files):
         for path, here in sorted(files.items()):
             with open(os.path.realpath(here), "rb") as f:
                 data = f.read()
+            if os.path.dirname(here) == os.path.dirname(procs.binary("")):
+                data = dressed(data, version)
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size = len(data)
             entry.mode = 0o755
@@ -112,25 +128,22 @@ def made_as(entry, health, *more):
 
 
 def proxy(real, tag="bulkhead-proxy:test", version=None):
-    """The proxy group's image; its ID."""
+    """The proxy group's image, of another version if one is given; its ID."""
     files = tree({"/usr/bin/proxyctl": procs.binary("proxyctl"),
                   NGINX: NGINX},
                  [STREAM] if os.path.exists(STREAM) else [])
-    changes = made_as(
+    return load(real, tag, pack(files, version), made_as(
         ["/usr/bin/proxyctl", "agent"],
         ["/usr/bin/proxyctl", "healthcheck", "/run/bulkhead/proxy"],
-        "USER bulkhead")
-    if version:
-        changes.append("LABEL version=" + version)
-    return load(real, tag, pack(files), changes)
+        "USER bulkhead"))
 
 
-def control(real, tag="bulkhead:test"):
+def control(real, tag="bulkhead:test", version=None):
     """The control plane's image; its ID."""
     sbin = {"/usr/sbin/" + name: procs.binary(name)
             for name in ("bulkhead-supervisor", "bulkhead-extension")}
     files = tree({"/usr/bin/proxyctl": procs.binary("proxyctl"), **sbin})
-    return load(real, tag, pack(files), made_as(
+    return load(real, tag, pack(files, version), made_as(
         ["/usr/sbin/bulkhead-supervisor"], ["/usr/bin/proxyctl", "status"],
         'CMD ["-c","/etc/bulkhead/bulkhead.ini"]'))
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The stack on two real nodes behind a client that honours /healthz: new
-certificates, a new proxy image, a forced update and scaling down lose no
-request, and a proxy that leaves says so first."""
+certificates, an upgrade to the next version, a forced update and scaling down
+lose no request, and a proxy that leaves says so first."""
 
+import json
 import os
+import re
 import sys
 import time
 
@@ -18,6 +20,8 @@ import stack   # noqa: E402
 import tap     # noqa: E402
 
 GROUP = "bulkhead-proxy-blue"
+NEXT = re.sub(r"\d$", lambda m: str((int(m.group()) + 1) % 10),
+              images.VERSION)
 DRAIN_S = 5.0   # [proxy] drain_delay
 ROLL = 180.0
 
@@ -94,19 +98,54 @@ def renewed_certificates_are_taken_up_without_a_gap():
         tap.ok(name + old["BULKHEAD_AGENT_" + kind] not in mounted, mounted)
 
 
+def next_image(make, name):
+    """Of the next version, carried to the other node as README says."""
+    image = make(real, name, NEXT)
+    saved = bulkhead.tmp.join("saved.tar")
+    bulkhead.docker("save", "-o", saved, name)
+    bulkhead.docker("-H", "unix://" + bulkhead.swarm.node(1).socket, "load",
+                    "-i", saved)
+    return image
+
+
+def versions():
+    return sorted(p["agent"] for p in bulkhead.proxies("blue"))
+
+
+@tap.step
+def a_new_control_plane_serves_proxies_of_the_version_before():
+    proxies, old = set(tasks()), bulkhead.container()
+    tap.equal(versions(), [images.VERSION] * 2)
+    with bulkhead.balancer("blue", "shop.example") as client:
+        bulkhead.env["BULKHEAD_IMAGE"] = next_image(images.control,
+                                                    "bulkhead:next")
+        bulkhead.deploy()
+        procs.wait_for(lambda: bulkhead.container() not in (None, old), 60,
+                       "the new supervisor", 0.2)
+        wait_well()
+        tap.equal(json.loads(bulkhead.proxyctl("--json", "status"))[
+            "version"], NEXT)
+        real.set_label("shop", "com.docker.lb.hosts",
+                       "shop.example,between.example")
+        bulkhead.wait_status("blue", "between.example", 200)
+        wait_well()
+        client.more(100)
+    unharmed(client)
+    tap.equal(set(tasks()), proxies, "proxies")
+    tap.equal(versions(), [images.VERSION] * 2)
+
+
 @tap.step
 def a_new_image_rolls_out_under_load():
     before = set(tasks())
-    image = images.proxy(real, "bulkhead-proxy:next", "next")
-    real.share_image(bulkhead.swarm.node(1), "bulkhead-proxy:next")
     with bulkhead.balancer("blue", "shop.example") as client:
-        bulkhead.env["BULKHEAD_PROXY_IMAGE"] = image
+        bulkhead.env["BULKHEAD_PROXY_IMAGE"] = next_image(
+            images.proxy, "bulkhead-proxy:next")
         bulkhead.deploy()
         wait_replaced(before)
         client.more(100)
     unharmed(client)
-    tap.equal({t["Spec"]["ContainerSpec"]["Image"]
-               for t in tasks().values()}, {image})
+    tap.equal(versions(), [NEXT] * 2)
 
 
 @tap.step
@@ -128,6 +167,14 @@ def a_proxy_that_leaves_says_so_first_and_serves_on():
     tap.note("it served %.1f s after it said 503 (drain_delay is 5 s)"
              % (last - at))
     tap.ok(last - at > DRAIN_S - 1, "served %.1f s on" % (last - at))
+
+
+@tap.step
+def nothing_of_all_that_was_an_alarm():
+    """A successor waits for the port of the proxy that drains."""
+    tap.equal([line for line in bulkhead.docker(
+        "service", "logs", "--raw", "bulkhead_supervisor").splitlines()
+        if "no suitable node" in line or "wait for a node" in line], [])
 
 
 try:

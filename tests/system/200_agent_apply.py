@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -91,11 +92,28 @@ def before_the_first_configuration_everything_is_503():
 
 
 @tap.test
+def healthz_says_no_while_a_worker_of_the_built_in_503_may_accept():
+    old = A.nginx("worker")
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        A.control.set(control.files("zero"))
+        A.wait_body("zero")
+        answer = A.get(port=A.health)
+        tap.equal((answer.status, answer.text), (503, "starting\n"))
+    finally:
+        for pid in old:
+            os.kill(pid, signal.SIGCONT)
+    A.wait_report(state="applied", config=A.control.config)
+    tap.equal(A.get(port=A.health).status, 200)
+
+
+@tap.test
 def the_first_configuration_is_applied():
     report = A.apply(control.files("one"))
     tap.equal(A.get().text, "one")
     tap.equal(A.get(port=A.health).status, 200)
-    tap.equal(report["generation"], 1)
+    tap.equal(report["generation"], 2)
     tap.equal(report["applied_config"], A.control.config)
     tap.ok(report["engine"].startswith("nginx/"), report["engine"])
     timing = report["timing"]

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""A certificate in a Docker secret on two real proxies, behind a client that
+honours /healthz: it is rotated by a new secret under the same label, rolled
+back when nothing names the old one any more, kept so by a supervisor that
+starts on another node with nothing, and released; no request fails, and what
+need not be replaced stays."""
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import socket
+import ssl
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+import cases   # noqa: E402
+import engine  # noqa: E402
+import httpc   # noqa: E402
+import nodes   # noqa: E402
+import procs   # noqa: E402
+import stack   # noqa: E402
+import tap     # noqa: E402
+
+HOST = "secure.example"
+GROUP = "bulkhead-proxy-blue"
+ROLL = 180.0
+
+why = stack.why_not()
+if why:
+    tap.skip_all(why)
+bulkhead = stack.Stack(nodes.Swarm(2), 2)
+tap.cleanup(bulkhead.stop)
+real = bulkhead.real
+prints = {}     # of each secret's certificate
+first = []      # the newest generation with the first certificate
+seen = set()    # certificates that the client was shown
+
+
+def https(where):
+    """(status, fingerprint of the certificate); (0, None): no answer."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    address, port = where.rsplit(":", 1)
+    try:
+        with socket.create_connection((address, int(port)), 5) as raw, \
+                context.wrap_socket(raw, server_hostname=HOST) as tls:
+            shown = hashlib.sha256(tls.getpeercert(True)).hexdigest()
+            connection = http.client.HTTPConnection(HOST)
+            connection.sock = tls
+            return httpc.exchange(connection, "GET", "/", headers={
+                "Host": HOST}).status, shown
+    except (OSError, http.client.HTTPException):
+        return 0, None
+
+
+def ask(where):
+    status, shown = https(where)
+    if status:
+        seen.add(shown)
+    return status
+
+
+def client():
+    seen.clear()
+    return bulkhead.balancer("blue", HOST, port=443, rate=100, ask=ask)
+
+
+def secret(name):
+    """A secret with a certificate of its own and the key."""
+    os.mkdir(bulkhead.tmp.join(name))
+    pki = cases.Pki(bulkhead.tmp.join(name))
+    cert, key = pki.pair(HOST)
+    pem = pki.read(cert) + pki.read(key)
+    answer = real.api("POST", "/secrets/create", {
+        "Name": name, "Data": base64.b64encode(pem).decode()})
+    tap.equal(answer.status, 201, repr(answer))
+    prints[name] = hashlib.sha256(ssl.PEM_cert_to_DER_cert(
+        pki.read(cert).decode())).hexdigest()
+
+
+def mounted():
+    container = real.get("/services/" + GROUP)["Spec"]["TaskTemplate"][
+        "ContainerSpec"]
+    return {s["SecretName"] for s in container["Secrets"]
+            if s["SecretName"].startswith("site-")}
+
+
+def tasks(service=GROUP):
+    return {t["ID"] for t in real.running(service)}
+
+
+def made(service=GROUP):
+    return {t["ID"] for t in real.tasks(service)}
+
+
+def wait_shown(name):
+    """Both proxies show the secret's certificate, and have what they need."""
+    def shown():
+        gate = json.loads(bulkhead.proxyctl("--json", "clusters", quiet=True))
+        state = [c["proxy_service"] for c in gate["clusters"]
+                 if c["name"] == "blue"][0]
+        return state["state"] == "ok" and state["error"] is None and all(
+            https(bulkhead.where(i, 443)) == (200, prints[name])
+            for i in range(2)) and mounted() == {name}
+    procs.wait_for(shown, ROLL, "%s on both, alone" % name, 0.3)
+    bulkhead.wait_applied("blue", ROLL)
+
+
+def unharmed(load, *names):
+    tap.note("%d asked, %d failed" % (load.asked, len(load.failed)))
+    tap.equal(load.failed[:5], [], "failed of %d" % load.asked)
+    tap.equal(seen, {prints[name] for name in names}, "certificates")
+
+
+def others():
+    """What has nothing to do with it."""
+    return {s: tasks(s) for s in ("bulkhead-proxy-green", "secure")}
+
+
+def generations():
+    return [e["generation"] for e in json.loads(bulkhead.proxyctl(
+        "--json", "history", "blue", quiet=True))["history"]]
+
+
+def pinned():
+    known = json.loads(bulkhead.proxyctl("--json", "status", quiet=True))
+    return [c["pinned"] for c in known["clusters"] if c["name"] == "blue"][0]
+
+
+@tap.step
+def a_certificate_is_served_from_a_secret():
+    bulkhead.deploy()
+    for cluster in ("blue", "green"):
+        bulkhead.wait_applied(cluster)
+    secret("site-1")
+    real.create_network("shop-net")
+    bulkhead.publish("secure", "shop-net", replicas=2, hosts=HOST,
+                     ssl_cert="site-1", service_cluster="blue")
+    wait_shown("site-1")
+    procs.wait_for(generations, 60, "an entry of the history", 0.2)
+
+
+@tap.step
+def a_new_secret_under_the_same_label_is_taken_up_without_a_gap():
+    before, rest = made(), others()
+    first.append(generations()[0])
+    with client() as load:
+        secret("site-2")
+        real.set_label("secure", "com.docker.lb.ssl_cert", "site-2")
+        wait_shown("site-2")
+        load.more(50)
+    unharmed(load, "site-1", "site-2")
+    tap.equal(others(), rest, "other services' tasks")
+    # One roll to mount the new one, one to let go of the old one.
+    tap.ok(len(made() - before) in (2, 4), "%d new proxies" % len(
+        made() - before))
+    procs.wait_for(lambda: generations()[0] > first[0], 60, "its entry", 0.2)
+
+
+@tap.step
+def a_rollback_gets_back_the_secret_that_nothing_names_any_more():
+    rest = others()
+    with client() as load:
+        bulkhead.proxyctl("rollback", "blue", str(first[0]))
+        procs.wait_for(pinned, 60, "the pin", 0.2)
+        wait_shown("site-1")
+        load.more(50)
+    unharmed(load, "site-1", "site-2")
+    tap.equal(others(), rest, "other services' tasks")
+    tap.contains(bulkhead.proxyctl("status"), "pinned")
+    tap.contains(bulkhead.proxyctl("explain", HOST), "pinned")
+
+
+def wait_supervisor(old):
+    procs.wait_for(lambda: bulkhead.container() not in (None, old), 90,
+                   "another supervisor", 0.2)
+    bulkhead.wait_applied("blue")
+
+
+@tap.step
+def it_is_kept_across_a_restart_of_the_supervisor():
+    proxies, generation, old = made(), pinned(), bulkhead.container()
+    with client() as load:
+        bulkhead.docker("kill", old)
+        wait_supervisor(old)
+        procs.wait_for(lambda: pinned() == generation, 60, "the pin", 0.2)
+        wait_shown("site-1")
+        load.more(50)
+    unharmed(load, "site-1")
+    tap.equal(made(), proxies, "proxies")
+
+
+@tap.step
+def it_is_kept_by_a_supervisor_that_starts_elsewhere_with_nothing():
+    """Its volume is another node's: an empty one."""
+    proxies, generation, old = made(), pinned(), bulkhead.container()
+    with client() as load:
+        real.scale("bulkhead_supervisor", 0)
+
+        def gone():
+            bulkhead.docker("volume", "rm", "bulkhead_run", quiet=True)
+            return True
+        procs.wait_for(gone, 60, "the volume to go", 0.5)
+        real.scale("bulkhead_supervisor", 1)
+        wait_supervisor(old)
+        procs.wait_for(lambda: pinned() == generation, 60, "the pin", 0.2)
+        wait_shown("site-1")
+        load.more(50)
+    unharmed(load, "site-1")
+    tap.equal(made(), proxies, "proxies")
+
+
+@tap.step
+def released_it_goes_on_with_the_new_one():
+    with client() as load:
+        bulkhead.proxyctl("rollback", "blue", "--release")
+        wait_shown("site-2")
+        load.more(50)
+    unharmed(load, "site-1", "site-2")
+    tap.equal(pinned(), None)
+
+
+try:
+    bulkhead.start()
+except engine.CannotRun as reason:
+    tap.skip_all(str(reason))
+tap.main()
