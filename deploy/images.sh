@@ -60,7 +60,8 @@ build() {
 		tar -c deploy/Dockerfile Makefile lib supervisor extension \
 			proxyctl | DOCKER_BUILDKIT=0 "$docker" build -q \
 			-f deploy/Dockerfile --target "$target" \
-			--build-arg BASE="$base" -t "$target:$1" \
+			--build-arg BASE="$base" --build-arg VERSION="$1" \
+			-t "$target:$1" \
 			-t "$target:latest" - >/dev/null
 		"$docker" image inspect --format "$target:$1 {{.Id}} {{.Size}}" \
 			"$target:$1" |

@@ -171,7 +171,11 @@ def a_rollback_gets_back_the_secret_that_nothing_names_any_more():
         load.more(50)
     unharmed(load, "site-1", "site-2")
     tap.equal(others(), rest, "other services' tasks")
-    tap.contains(bulkhead.proxyctl("status"), "pinned")
+    rows = [line.split() for line in bulkhead.proxyctl(
+        "status").splitlines()]
+    head = [r for r in rows if r[:1] == ["CLUSTER"]][0]
+    row = [r for r in rows if r[:1] == ["blue"]][0]
+    tap.equal(row[head.index("PINNED")], str(first[0]))
     tap.contains(bulkhead.proxyctl("explain", HOST), "pinned")
 
 
