@@ -172,6 +172,41 @@ answers_explain_rank(const struct json_t *answer)
 	return strcmp(state, "routed") == 0 ? 2 : 1;
 }
 
+/* To the member, and to the text unless the words stand there already. */
+static void
+add_ail(json_t *answer, const char *member, const char *what, const char *words)
+{
+	const char *was = json_string_value(json_object_get(answer, "text"));
+
+	if (words == NULL)
+		return;
+	(void)json_object_set_new(answer, member, json_string(words));
+	if (was == NULL || strstr(was, words) != NULL)
+		return;
+	(void)json_object_set_new(
+	    answer, "text", json_sprintf("%s\n\n%s: %s", was, what, words));
+}
+
+void
+answers_explain_ails(const struct supervisor *s, struct json_t *answer)
+{
+	const char *status = s->reader_status;
+	const char *cluster =
+	    json_string_value(json_object_get(answer, "cluster"));
+	json_auto_t *j =
+	    status == NULL ? NULL : json_loads(status, JSON_ALLOW_NUL, NULL);
+	json_t *gate = json_object_get(j, "gate");
+	json_t *service =
+	    cluster == NULL ? NULL : json_object_get(gate, cluster);
+
+	add_ail(answer, "proxy_service_error", "The cluster's proxy service",
+	    json_string_value(json_object_get(service, "error")));
+	add_ail(answer, "docker_error",
+	    "Docker, so that this may be of the past",
+	    json_string_value(
+		json_object_get(json_object_get(j, "docker"), "error")));
+}
+
 /* ---- metrics (Prometheus text format) ---- */
 
 static void

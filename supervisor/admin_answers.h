@@ -19,5 +19,11 @@ void answers_problems(const struct supervisor *s, struct str *out);
 void answers_metrics(const struct supervisor *s, struct str *out);
 /* How much an extension's answer knows: 2 routed, 1 not routed, 0 unknown. */
 int answers_explain_rank(const struct json_t *answer);
+/*
+ * Adds to an extension's answer, where the reader has some, the words of what
+ * ails Docker ("docker_error") and the proxy service of the cluster that
+ * answers ("proxy_service_error"); both go to its text too.
+ */
+void answers_explain_ails(const struct supervisor *s, struct json_t *answer);
 
 #endif

@@ -174,8 +174,9 @@ admin_ask_one(struct http_exchange *x, struct process *process, const char *who,
 /* ---- explain: every cluster is asked, the best answer wins ---- */
 
 struct explain {
+	struct supervisor *supervisor;
 	struct http_exchange *x;
-	struct str best;
+	json_t *best; /* owned */
 	int rank;
 	int waiting;
 };
@@ -189,6 +190,35 @@ explain_gone(void *arg, struct http_exchange *x)
 	ex->x = NULL;
 }
 
+/* While Docker tells nothing no cluster has anything to answer from. */
+static void
+explain_silence(struct explain *ex)
+{
+	json_auto_t *j = json_object();
+	const char *words;
+
+	answers_explain_ails(ex->supervisor, j);
+	words = json_string_value(json_object_get(j, "docker_error"));
+	http_answer_error(ex->x, 503,
+	    "no cluster answers now; \"proxyctl status\" shows their "
+	    "states%s%s",
+	    words == NULL ? "" : "; Docker: ", words == NULL ? "" : words);
+}
+
+static void
+explain_answer(struct explain *ex)
+{
+	char *text;
+
+	answers_explain_ails(ex->supervisor, ex->best);
+	text = json_dumps(ex->best, JSON_COMPACT);
+	if (text == NULL)
+		http_answer_error(ex->x, 500, "the answer is no text");
+	else
+		http_answer(ex->x, 200, NULL, text, strlen(text));
+	free(text);
+}
+
 static void
 explain_end(struct explain *ex)
 {
@@ -197,13 +227,11 @@ explain_end(struct explain *ex)
 	if (ex->x != NULL) {
 		http_on_gone(ex->x, NULL, NULL);
 		if (ex->rank < 0)
-			http_answer_error(ex->x, 503,
-			    "no cluster answers now; \"proxyctl status\" "
-			    "shows their states");
+			explain_silence(ex);
 		else
-			http_answer(ex->x, 200, NULL, ex->best.p, ex->best.len);
+			explain_answer(ex);
 	}
-	str_fini(&ex->best);
+	json_decref(ex->best);
 	free(ex);
 }
 
@@ -216,8 +244,8 @@ on_explain_answer(void *arg, unsigned status, const char *body, size_t len)
 
 	if (rank > ex->rank) {
 		ex->rank = rank;
-		str_clear(&ex->best);
-		str_addn(&ex->best, body, len);
+		json_decref(ex->best);
+		ex->best = json_incref(j);
 	}
 	explain_end(ex);
 }
@@ -233,10 +261,10 @@ admin_explain(struct supervisor *s, struct http_exchange *x, const char *q)
 	str_add_json(&args, q, strlen(q));
 	str_addc(&args, '}');
 	ex = xcalloc(1, sizeof(*ex));
+	ex->supervisor = s;
 	ex->x = x;
 	ex->rank = -1;
 	ex->waiting = 1;
-	str_init(&ex->best, ANSWER_MAX);
 	http_on_gone(x, explain_gone, ex);
 	for (i = 0; i < s->clusters.len; i++) {
 		ex->waiting++;

@@ -176,7 +176,8 @@ def a_rollback_gets_back_the_secret_that_nothing_names_any_more():
     head = [r for r in rows if r[:1] == ["CLUSTER"]][0]
     row = [r for r in rows if r[:1] == ["blue"]][0]
     tap.equal(row[head.index("PINNED")], str(first[0]))
-    tap.contains(bulkhead.proxyctl("explain", HOST), "pinned")
+    tap.equal(json.loads(bulkhead.proxyctl("--json", "explain", HOST))[
+        "pinned"], first[0])
 
 
 def wait_supervisor(old):

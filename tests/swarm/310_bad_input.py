@@ -96,6 +96,7 @@ def told(words, where=system):
     wait(lambda: words in (gate("blue", where)["error"] or ""),
          "the words: " + words)
     tap.contains(where.ctl("status")[1], words)
+    tap.contains(where.ctl("explain", "web.example", check=False)[1], words)
 
 
 def unharmed(load, before):
@@ -203,7 +204,7 @@ def a_host_port_that_is_taken_is_told_and_the_other_proxy_serves_on():
         told("no suitable node")
         # What waits for the roll says why.
         real.create_network("waiting")
-        real.create_service("waits", networks=["waiting"],
+        real.create_service("waits", networks=["waiting"], replicas=0,
                             labels=lb("waits.example"))
         wait(lambda: "no suitable node" in system.ctl(
             "explain", "waits", check=False)[1], "explain")
@@ -212,9 +213,11 @@ def a_host_port_that_is_taken_is_told_and_the_other_proxy_serves_on():
         wait(lambda: len(tasks()) == 2, "both proxies")
         load.more(50)
     tap.equal(load.failed[:5], [], "failed of %d" % load.asked)
-    settled()
     real.remove_service("taken")
     real.remove_service("waits")
+    wait(lambda: len(real.get("/services/" + GROUP)["Spec"]["TaskTemplate"][
+        "Networks"]) == 1, "the release of its network")
+    settled()
 
 
 @tap.step
@@ -265,6 +268,8 @@ def fresh(socket):
             return known.get("docker", {}).get("error")
         words = wait(said, "what is wrong")
         tap.contains(system_2.ctl("status")[1], words)
+        wait(lambda: words in "".join(system_2.ctl(
+            "explain", "web.example", check=False)[1:]), "explain")
         return words
     finally:
         system_2.stop()

@@ -79,6 +79,7 @@ def told(words):
     """In the status, and nobody's proxies were touched."""
     wait(lambda: words in (gate()["error"] or ""), "the words: " + words)
     tap.contains(system.ctl("status")[1], words)
+    tap.contains(system.ctl("explain", "web.example", check=False)[1], words)
 
 
 def tasks():
@@ -118,6 +119,7 @@ def blind(words, status=503):
     wait(lambda: words in (gate()["error"] or ""), "the words: " + words)
     tap.equal(gate()["state"], "unknown")
     tap.contains(system.ctl("status")[1], words)
+    tap.contains(system.ctl("explain", "web.example", check=False)[1], words)
     fake.sim("DELETE", "/faults")
     settled()
     tap.equal(tasks(), before)
@@ -280,6 +282,8 @@ def an_engine_that_is_too_old_is_told():
             "docker", {}).get("error"), "the words")
         tap.contains(words, "1.24")
         tap.contains(other.ctl("status")[1], "1.24")
+        wait(lambda: "1.24" in other.ctl("explain", "web.example",
+                                         check=False)[2], "explain")
     finally:
         other.stop()
         old.stop()
