@@ -207,6 +207,11 @@ def it_is_kept_by_a_supervisor_that_starts_elsewhere_with_nothing():
         real.scale("bulkhead_supervisor", 0)
 
         def gone():
+            for container in bulkhead.docker(
+                    "ps", "-aq", "--filter",
+                    "label=com.docker.swarm.service.name=bulkhead_supervisor",
+                    quiet=True).split():
+                bulkhead.docker("rm", container, quiet=True)
             bulkhead.docker("volume", "rm", "bulkhead_run", quiet=True)
             return True
         procs.wait_for(gone, 60, "the volume to go", 0.5)
