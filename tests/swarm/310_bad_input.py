@@ -76,6 +76,11 @@ def container():
         "ContainerSpec"]
 
 
+def networks():
+    return len(real.get("/services/" + GROUP)["Spec"]["TaskTemplate"][
+        "Networks"])
+
+
 def tasks():
     return {t["ID"] for t in real.running(GROUP)}
 
@@ -214,9 +219,10 @@ def a_host_port_that_is_taken_is_told_and_the_other_proxy_serves_on():
         load.more(50)
     tap.equal(load.failed[:5], [], "failed of %d" % load.asked)
     real.remove_service("taken")
+    wait(lambda: networks() == 2, "the network that waited")
+    settled()
     real.remove_service("waits")
-    wait(lambda: len(real.get("/services/" + GROUP)["Spec"]["TaskTemplate"][
-        "Networks"]) == 1, "the release of its network")
+    wait(lambda: networks() == 1, "the release of its network")
     settled()
 
 
