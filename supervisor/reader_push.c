@@ -9,8 +9,18 @@
 #include "base/mem.h"
 #include "docker/watch.h"
 
-/* Other sources may be so much ahead of Watch, and it of them. */
+/*
+ * Other sources may be so much ahead of Watch: in time in which this loop
+ * turned and Watch said nothing at all, since what it says is in order.  One
+ * that speaks, but not of that, is waited for a while.
+ */
 #define GRACE_MS 2000
+#define GRACE_SPEAKING_MS 20000
+/* Looked at so often; a look that is so late tells nothing. */
+#define GRACE_LOOK_MS 250
+#define GRACE_LATE_MS 100
+/* Watch may be so much ahead of the event stream. */
+#define AHEAD_MS 15000
 #define MISSED_TIMES 3
 /* A last task waits so long for the one that replaces it. */
 #define REPLACED_MS 300
@@ -22,6 +32,12 @@
 struct ahead {
 	unsigned changes;
 	uint64_t at_ms;
+};
+
+/* A change that another source showed, and for how long Watch did not. */
+struct suspect {
+	uint64_t silent_ms; /* in which it said nothing */
+	uint64_t waited_ms; /* in all */
 };
 
 /* What Watch told of a last task, while another's address is on its way. */
@@ -51,8 +67,10 @@ struct push {
 	struct map told;     /* service ID -> when Watch spoke of it last */
 	struct map ahead;    /* service ID -> struct ahead *, owned */
 	uint64_t list_ms;    /* when the last list began */
-	struct map suspects; /* service ID -> when it was shown */
+	struct map suspects; /* service ID -> struct suspect *, owned */
 	uv_timer_t grace;
+	uint64_t looked_ms;	       /* when 'grace' was set */
+	bool spoke;		       /* Watch, since then */
 	VEC(struct replaced) replaced; /* by due_ms */
 	uv_timer_t replace;
 	struct swarm_changes changes; /* of the message that is being told */
@@ -104,29 +122,67 @@ list_first(struct push *p)
 }
 
 static void
-on_grace(uv_timer_t *timer)
+unsuspect(struct push *p, const char *service_id)
 {
-	struct push *p = container_of(timer, struct push, grace);
-	uint64_t now = clock_mono_ms(), next = UINT64_MAX;
+	free(map_remove(&p->suspects, service_id));
+}
+
+static void
+unsuspect_all(struct push *p)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0; (e = map_next(&p->suspects, &i)) != NULL;)
+		free(e->value);
+	map_fini(&p->suspects);
+}
+
+static void on_grace(uv_timer_t *timer);
+
+static void
+look_later(struct push *p)
+{
+	p->looked_ms = clock_mono_ms();
+	p->spoke = false;
+	(void)uv_timer_start(&p->grace, on_grace, GRACE_LOOK_MS, 0);
+}
+
+/* Counts the time since the last look; whether Watch missed one. */
+static bool
+find_missed(struct push *p, uint64_t passed)
+{
 	bool missed = false;
 	struct map_entry *e;
 
 	for (size_t i = 0; (e = map_next(&p->suspects, &i)) != NULL;) {
-		uint64_t due = (uintptr_t)e->value + GRACE_MS;
+		struct suspect *x = e->value;
 
-		if (due > now) {
-			next = due < next ? due : next;
+		x->waited_ms += passed;
+		x->silent_ms += p->spoke ? 0 : passed;
+		if (x->silent_ms < GRACE_MS && x->waited_ms < GRACE_SPEAKING_MS)
 			continue;
-		}
 		if (!missed)
 			(void)error_set(&p->down, ESTALE,
 			    "%s: Watch said nothing of a change of service %s",
 			    p->path, e->key);
 		missed = true;
-		(void)map_remove(&p->suspects, e->key);
+		unsuspect(p, e->key);
 	}
-	if (next != UINT64_MAX)
-		(void)uv_timer_start(timer, on_grace, next - now, 0);
+	return missed;
+}
+
+static void
+on_grace(uv_timer_t *timer)
+{
+	struct push *p = container_of(timer, struct push, grace);
+	uint64_t passed = clock_mono_ms() - p->looked_ms;
+	bool missed = false;
+
+	/* Later than that, what was said lies unread. */
+	if (passed <= GRACE_LOOK_MS + GRACE_LATE_MS)
+		missed = find_missed(p, passed);
+	if (p->suspects.len > 0)
+		look_later(p);
 	if (!missed || !p->up)
 		return;
 	p->missed++;
@@ -148,9 +204,9 @@ suspect(struct push *p, const char *service_id)
 	if (map_get(&p->suspects, service_id) != NULL)
 		return;
 	(void)map_set(
-	    &p->suspects, service_id, (void *)(uintptr_t)(clock_mono_ms() | 1));
+	    &p->suspects, service_id, xcalloc(1, sizeof(struct suspect)));
 	if (!uv_is_active((uv_handle_t *)&p->grace))
-		(void)uv_timer_start(&p->grace, on_grace, GRACE_MS, 0);
+		look_later(p);
 }
 
 static void
@@ -171,7 +227,7 @@ push_heard(struct push *p, const char *service_id)
 		return;
 	a = map_get(&p->ahead, service_id);
 	if (a == NULL || a->changes == 0 ||
-	    a->at_ms + GRACE_MS < clock_mono_ms())
+	    a->at_ms + AHEAD_MS < clock_mono_ms())
 		suspect(p, service_id);
 	else
 		a->changes--;
@@ -213,7 +269,7 @@ push_listed(
 	for (size_t i = 0; i < changes->removed.len; i++)
 		listed(p, changes->removed.at[i]);
 	p->list_ms = began_ms;
-	forget_told(p, began_ms > GRACE_MS ? began_ms - GRACE_MS : 0);
+	forget_told(p, began_ms > AHEAD_MS ? began_ms - AHEAD_MS : 0);
 }
 
 /* ------------------------------------------------------------- the stream */
@@ -243,7 +299,7 @@ note_told(struct push *p, const char *service_id)
 {
 	(void)map_set(
 	    &p->told, service_id, (void *)(uintptr_t)(clock_mono_ms() | 1));
-	(void)map_remove(&p->suspects, service_id);
+	unsuspect(p, service_id);
 }
 
 static void
@@ -256,7 +312,7 @@ note_ahead(struct push *p, const char *service_id)
 		a = xcalloc(1, sizeof(*a));
 		(void)map_set(&p->ahead, service_id, a);
 	}
-	if (a->at_ms + GRACE_MS < now)
+	if (a->at_ms + AHEAD_MS < now)
 		a->changes = 0;
 	a->changes++;
 	a->at_ms = now;
@@ -354,6 +410,7 @@ on_event(void *arg, const struct watch_event *ev)
 {
 	struct push *p = arg;
 
+	p->spoke = true;
 	if (ev->kind == WATCH_TASK)
 		on_task(p, ev);
 	else if (ev->kind == WATCH_SERVICE)
@@ -378,7 +435,7 @@ on_down(void *arg, const struct error *e, bool was_up, uint64_t retry_ms)
 
 	(void)retry_ms;
 	p->up = false;
-	map_fini(&p->suspects);
+	unsuspect_all(p);
 	p->down = *e;
 	if (was_up)
 		judge(p);
@@ -447,7 +504,7 @@ part_closed(struct push *p)
 	forget_told(p, UINT64_MAX);
 	map_fini(&p->told);
 	map_fini(&p->ahead);
-	map_fini(&p->suspects);
+	unsuspect_all(p);
 	vec_fini(&p->replaced);
 	free(p->path);
 	free(p);

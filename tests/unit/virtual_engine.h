@@ -23,6 +23,7 @@ struct weather {
 	uint64_t list_ms;   /* a whole list takes up to so long */
 	uint64_t look_ms;   /* anything else */
 	uint64_t behind_ms; /* a message of Watch or event */
+	uint64_t lag_ms;    /* all of Watch besides */
 	unsigned error;	    /* of an answer */
 	unsigned empty;	    /* a list that shows nothing */
 	unsigned cut;	    /* of Watch, at each message */
@@ -154,7 +155,8 @@ static void
 watch_send(struct docker_watch *w, size_t first, size_t second)
 {
 	struct letter *l = xcalloc(1, sizeof(*l));
-	uint64_t due = virtual_ms + chance(world.weather.behind_ms + 2);
+	uint64_t due = virtual_ms + world.weather.lag_ms +
+	    chance(world.weather.behind_ms + 2);
 
 	if (due < w->last_due_ms)
 		due = w->last_due_ms;
