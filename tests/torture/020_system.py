@@ -128,13 +128,13 @@ def check(what, log, role):
     """Whoever failed to allocate died alone, and in order."""
     text = torture.SANITIZERS_OWN.sub("", log.text())
     caller = failing[role].caller
-    if torture.BROKEN.search(text):
-        raise torture.Wrong("%s (for %s):\n%s" % (what, caller, text[-4000:]))
-    bad = re.search(r"(Segmentation fault|SIGSEGV|signal 11|SIGBUS|"
-                    r"Bus error|signal 7|SIGFPE|Illegal)", text)
+    bad = torture.BROKEN.search(text) or re.search(
+        r"(Segmentation fault|SIGSEGV|signal 11|SIGBUS|Bus error|signal 7|"
+        r"SIGFPE|Illegal)", text)
     if bad:
         raise torture.Wrong("%s (for %s): %s\n%s" % (
-            what, caller, bad.group(0), text[-4000:]))
+            what, caller, bad.group(0),
+            text[max(0, bad.start() - 1000):bad.end() + 4000]))
 
 
 def one(role, how, first, last):
