@@ -20,7 +20,7 @@
 /* A socket of this machine costs nothing to try. */
 #define RETRY_MAX_LOCAL_MS 800
 #define CONFIRM_MS 2600
-/* Lists in a row that show what no event told: the stream is dead. */
+/* Lists that show what no event told, with no event between: it is dead. */
 #define MISSED_TIMES 3
 
 enum source {
@@ -54,7 +54,7 @@ struct sources {
 	uint64_t resync_ms;
 
 	struct events *events;
-	unsigned missed; /* whole lists in a row */
+	unsigned missed; /* whole lists that showed more, since an event */
 	struct looks *looks;
 
 	uv_timer_t poll;
@@ -112,10 +112,9 @@ set_connected(struct sources *s, const struct error *e, uint64_t retry_ms)
 static void
 judge_events(struct sources *s, bool missed)
 {
-	if (!missed) {
-		s->missed = 0;
+	/* One that shows nothing new says nothing of the stream. */
+	if (!missed)
 		return;
-	}
 	s->counts[SOURCE_MISSED]++;
 	if (++s->missed < MISSED_TIMES || !events_listening(s->events))
 		return;
@@ -319,6 +318,7 @@ on_event(void *arg, enum event_kind kind, const char *id, bool removed)
 	case EVENT_SERVICE:
 		if (id == NULL)
 			return;
+		s->missed = 0;
 		s->counts[SOURCE_SERVICE]++;
 		sources_dirty(s, id);
 		s->handlers.on_heard(s->arg, id);

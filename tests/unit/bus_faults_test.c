@@ -36,7 +36,7 @@ static uint64_t *shared;
 
 struct peer {
 	uv_process_t process;
-	bool ended;
+	bool ended, closed;
 };
 
 static void
@@ -47,6 +47,14 @@ on_exit_status(uv_process_t *process, int64_t status, int signal)
 	(void)status;
 	(void)signal;
 	p->ended = true;
+}
+
+static void
+on_process_closed(uv_handle_t *handle)
+{
+	uv_process_t *process = (uv_process_t *)handle;
+
+	container_of(process, struct peer, process)->closed = true;
 }
 
 static void
@@ -77,9 +85,8 @@ peer_kill(struct peer *p, struct world *w)
 {
 	assert_int_equal(uv_process_kill(&p->process, SIGKILL), 0);
 	RUN_UNTIL(w, p->ended);
-	uv_close((uv_handle_t *)&p->process, NULL);
-	RUN_UNTIL(w, !uv_is_active((uv_handle_t *)&p->process));
-	run_for(w, 1);
+	uv_close((uv_handle_t *)&p->process, on_process_closed);
+	RUN_UNTIL(w, p->closed);
 }
 
 static void
