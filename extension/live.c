@@ -474,12 +474,14 @@ extension_live(const struct live_options *o)
 {
 	struct live l = { .options = o };
 	struct config_errors errors = { 0 };
+	char *fragments _cleanup_free_ = config_templates_copy(o->cluster_file);
 	struct error e;
 
 	child_enter();
 	log_init("bulkhead-extension", NULL);
 	l.config = cluster_config_load(o->cluster_file, &errors);
-	if (l.config == NULL || config_templates_load(l.config, &errors) != 0) {
+	if (l.config == NULL ||
+	    config_templates_load(l.config, fragments, &errors) != 0) {
 		log_bad_config(&errors);
 		cluster_config_free(l.config);
 		return EXIT_BAD_CONFIG;

@@ -168,7 +168,7 @@ load_config(struct offline *o)
 
 	o->config = cluster_config_load(o->cluster_file, &errors);
 	if (o->config != NULL &&
-	    config_templates_load(o->config, &errors) != 0) {
+	    config_templates_load(o->config, NULL, &errors) != 0) {
 		cluster_config_free(o->config);
 		o->config = NULL;
 	}

@@ -104,7 +104,9 @@ load_copy(struct accepted *a, const char *name, const char *file)
 {
 	char *path _cleanup_free_ = accepted_path(a, name);
 	struct config_errors errors = { 0 };
-	struct accepted_cluster *c = accepted_read_file(path, file, &errors);
+	char *fragments _cleanup_free_ = config_templates_copy(path);
+	struct accepted_cluster *c =
+	    accepted_read_file(path, file, fragments, &errors);
 	size_t i;
 
 	if (c != NULL && strcmp(c->name, name) == 0)
@@ -271,7 +273,7 @@ read_files(
 		const char *file = names->list.at[i];
 		char *path _cleanup_free_ = xasprintf("%s/%s", folder, file);
 		struct accepted_cluster *c =
-		    accepted_read_file(path, file, &next->problems);
+		    accepted_read_file(path, file, NULL, &next->problems);
 
 		if (c == NULL)
 			c = keep_old(old, false, file);
@@ -392,24 +394,25 @@ compare_clusters(const void *a, const void *b)
 }
 
 /*
- * Writes the copy.  Where that fails the copy before stays in force, and the
- * text is forgotten, so that the next scan tries again.
+ * Writes the copy.  Where that fails the copy before stays in force, and what
+ * it is is forgotten, so that the next scan tries again.
  */
 static bool
 write_copy(struct accepted *a, struct accepted_cluster *c)
 {
 	char *path _cleanup_free_ = accepted_path(a, c->name);
+	char *fragments _cleanup_free_ = config_templates_copy(path);
 	struct error e;
 
-	if (fs_write(path, c->text, c->len, 0644, &e) == 0)
+	if (config_templates_save(c->config->templates, fragments, &e) == 0 &&
+	    fs_write(path, c->text, c->len, 0644, &e) == 0)
 		return true;
 	problem(a, "%s; the version before stays in force", e.msg);
-	c->text[0] = '\0';
-	c->len = 0;
+	c->identity[0] = '\0';
 	return false;
 }
 
-/* What to do to get from 'before' (name -> text) to a->clusters. */
+/* What to do to get from 'before' (name -> identity) to a->clusters. */
 static void
 compare(
     struct accepted *a, const struct map *before, struct accepted_changes *ret)
@@ -421,8 +424,7 @@ compare(
 		struct accepted_cluster *c = a->clusters.at[i];
 		const char *was = map_get(before, c->name);
 
-		if (was != NULL && strlen(was) == c->len &&
-		    memcmp(was, c->text, c->len) == 0)
+		if (was != NULL && strcmp(was, c->identity) == 0)
 			continue;
 		if (!write_copy(a, c))
 			continue;
@@ -433,9 +435,13 @@ compare(
 	}
 	for (i = 0; (e = map_next(before, &i)) != NULL;) {
 		char *path _cleanup_free_ = accepted_path(a, e->key);
+		char *fragments _cleanup_free_ = config_templates_copy(path);
+		struct error error;
 
 		if (accepted_find(a, e->key) != NULL)
 			continue;
+		if (config_templates_save(NULL, fragments, &error) != 0)
+			problem(a, "%s", error.msg);
 		if (unlink(path) != 0 && errno != ENOENT)
 			problem(a, "%s: %s", path, strerror(errno));
 		vec_push(&ret->removed, xstrdup(e->key));
@@ -455,7 +461,7 @@ scan_clusters(struct accepted *a, struct accepted_changes *ret)
 		for (i = 0; i < a->clusters.len; i++) {
 			const struct accepted_cluster *c = a->clusters.at[i];
 
-			(void)map_set(&before, c->name, xstrdup(c->text));
+			(void)map_set(&before, c->name, xstrdup(c->identity));
 			if (c->from_config)
 				(void)map_set(&configs, c->name, a);
 		}

@@ -3,15 +3,17 @@
  * right, and what they said last where they are not.
  *
  * Every accepted file is kept whole under run_dir/accepted/, written by
- * rename; children read only these copies, and a restart of everything finds
- * them again.  Only this module reads clusters_dir.  Docker configs that hold
- * INIs (configs.h) count like files; until the reader told which there are,
- * those of the last run stay.
+ * rename, and the operator's fragments that it names beside it; children read
+ * only these copies, and a restart of everything finds them again.  Only this
+ * module reads clusters_dir.  Docker configs that hold INIs (configs.h) count
+ * like files; until the reader told which there are, those of the last run
+ * stay.
  */
 #ifndef SUPERVISOR_ACCEPTED_H
 #define SUPERVISOR_ACCEPTED_H
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "config/config.h"
@@ -25,6 +27,8 @@ struct accepted_cluster {
 	bool from_config; /* a Docker config's */
 	char *text;	  /* the bytes in force */
 	size_t len;
+	/* Of the bytes and the operator's fragments; empty: not written. */
+	char identity[SHA256_HEX_SIZE];
 	struct cluster_config *config;
 	bool kept; /* the file is wrong now: its last good version rules */
 	bool late; /* while reading: another of its name was first */

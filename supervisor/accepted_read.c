@@ -24,20 +24,35 @@ accepted_cluster_free(struct accepted_cluster *c)
 	free(c);
 }
 
+/* A hash of the text and of the operator's fragments. */
+static void
+identify(struct accepted_cluster *c)
+{
+	const struct config_templates *t = c->config->templates;
+	STR_AUTO(all, CONFIG_FILE_MAX + TEMPLATE_COUNT * CONFIG_TEMPLATE_MAX);
+	size_t i;
+
+	str_addn(&all, c->text, c->len);
+	for (i = 0; t != NULL && i < TEMPLATE_COUNT; i++)
+		str_addf(
+		    &all, "\n%zu\n%s", i, t->text[i] != NULL ? t->text[i] : "");
+	sha256_hex(all.p, all.len, c->identity);
+}
+
 /*
  * Takes 'config' (parsed of 'text', or NULL); what running it needs beyond
  * that is checked.
  */
 static struct accepted_cluster *
-make_cluster(struct cluster_config *config, const char *text, size_t len,
-    struct config_errors *errors)
+make_cluster(struct cluster_config *config, const char *fragments,
+    const char *text, size_t len, struct config_errors *errors)
 {
 	struct accepted_cluster *c;
 
 	if (config == NULL)
 		return NULL;
 	if (cluster_config_check_run(config, errors) != 0 ||
-	    config_templates_load(config, errors) != 0) {
+	    config_templates_load(config, fragments, errors) != 0) {
 		cluster_config_free(config);
 		return NULL;
 	}
@@ -46,12 +61,13 @@ make_cluster(struct cluster_config *config, const char *text, size_t len,
 	c->len = len;
 	c->text = xmemdup0(text, len);
 	c->config = config;
+	identify(c);
 	return c;
 }
 
 struct accepted_cluster *
-accepted_read_file(
-    const char *path, const char *file, struct config_errors *errors)
+accepted_read_file(const char *path, const char *file, const char *fragments,
+    struct config_errors *errors)
 {
 	STR_AUTO(text, CONFIG_FILE_MAX);
 	struct accepted_cluster *c;
@@ -62,7 +78,7 @@ accepted_read_file(
 		return NULL;
 	}
 	c = make_cluster(cluster_config_parse(path, text.p, text.len, errors),
-	    text.p, text.len, errors);
+	    fragments, text.p, text.len, errors);
 	if (c == NULL)
 		return NULL;
 	c->file = xstrdup(file);
@@ -105,7 +121,7 @@ accepted_parse(const char *origin, const char *cluster, const char *text,
 		cluster_config_free(config);
 		return NULL;
 	}
-	return make_cluster(config, text, len, errors);
+	return make_cluster(config, NULL, text, len, errors);
 }
 
 struct accepted_cluster *

@@ -7,9 +7,12 @@
 
 #include "accepted.h"
 
-/* 'file' is what it came from; NULL with lines in 'errors'. */
+/*
+ * 'file' is what it came from, 'fragments' where a copy has the operator's
+ * (config/template.h), or NULL; NULL with lines in 'errors'.
+ */
 struct accepted_cluster *accepted_read_file(const char *path, const char *file,
-    struct config_errors *errors) _warn_unused_;
+    const char *fragments, struct config_errors *errors) _warn_unused_;
 struct accepted_cluster *accepted_read_config(
     const struct docker_config *d, struct config_errors *errors) _warn_unused_;
 

@@ -186,7 +186,9 @@ on_file_event(uv_fs_event_t *handle, const char *name, int events, int status)
 	(void)name;
 	(void)events;
 	(void)status;
-	if (!s->stopping)
+	/* Never put off: something else in the folder may change all the time.
+	 */
+	if (!s->stopping && uv_timer_get_due_in(&s->rescan) > EVENT_GATHER_MS)
 		must(uv_timer_start(
 			 &s->rescan, on_rescan, EVENT_GATHER_MS, 0) == 0);
 }

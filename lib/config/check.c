@@ -350,7 +350,7 @@ check_one(const char *path, struct checked *all, struct config_errors *errors)
 		return 0;
 	}
 	c = cluster_config_parse(path, text.p, text.len, errors);
-	if (c == NULL || config_templates_load(c, errors) != 0) {
+	if (c == NULL || config_templates_load(c, NULL, errors) != 0) {
 		cluster_config_free(c);
 		return -1;
 	}

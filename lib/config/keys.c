@@ -455,11 +455,16 @@ static const struct config_key cluster_keys[] = {
 	    " real_ip_from the header tells the client's address only where one"
 	    " of those sends it, and X-Forwarded-For tells it no more."),
 	TEXT("nginx", "error_page_dir", C(nginx.error_page_dir), NULL,
-	    config_check_path, "Folder of the operator's own error pages."),
+	    config_check_path,
+	    "Folder of the operator's own pages for what a proxy answers"
+	    " itself: 403.html, 404.html, 413.html, 429.html, 500.html,"
+	    " 502.html, 503.html and 504.html, each may be absent. It is in"
+	    " the proxies: with driver = swarm in an image made from theirs."),
 	TEXT("nginx", "template_dir", C(nginx.template_dir), NULL,
 	    config_check_path,
-	    "Folder of own fragments: main.conf, http.conf, server.conf and "
-	    "location.conf, each written into every block of its kind."),
+	    "Folder, beside the cluster's file, of own fragments: main.conf,"
+	    " http.conf, server.conf and location.conf, each written into every"
+	    " block of its kind; see FRAGMENTS."),
 	RAW("nginx", "global_options", C(nginx.global_options),
 	    "Directives written as they stand into the main block."),
 	RAW("nginx", "http_options", C(nginx.http_options),

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 
@@ -141,12 +142,17 @@ check(const char *path, const char *text, size_t len,
 	return false;
 }
 
+static char *
+path_of(const char *folder, enum config_template t)
+{
+	return xasprintf("%s/%s.conf", folder, config_template_name(t));
+}
+
 static bool
 load(const char *folder, enum config_template t, struct config_templates *to,
     struct config_errors *errors)
 {
-	char *path _cleanup_free_ =
-	    xasprintf("%s/%s.conf", folder, config_template_name(t));
+	char *path _cleanup_free_ = path_of(folder, t);
 	struct error e;
 	STR_AUTO(text, CONFIG_TEMPLATE_MAX);
 
@@ -162,18 +168,28 @@ load(const char *folder, enum config_template t, struct config_templates *to,
 	return true;
 }
 
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int
-config_templates_load(struct cluster_config *c, struct config_errors *errors)
+config_templates_load(
+    struct cluster_config *c, const char *copy, struct config_errors *errors)
 {
 	const char *folder = c->nginx.template_dir;
 	struct config_templates *t;
-	struct stat st;
 	bool good = true;
 	size_t i;
 
 	if (folder == NULL)
 		return 0;
-	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)) {
+	if (copy != NULL && is_folder(copy))
+		folder = copy;
+	if (!is_folder(folder)) {
 		vec_push(&errors->lines,
 		    xasprintf("%s: [nginx] template_dir: %s is no folder that "
 			      "can be read",
@@ -189,5 +205,42 @@ config_templates_load(struct cluster_config *c, struct config_errors *errors)
 	}
 	config_templates_free(c->templates);
 	c->templates = t;
+	return 0;
+}
+
+char *
+config_templates_copy(const char *ini_copy)
+{
+	return xasprintf("%s.fragments", ini_copy);
+}
+
+static int
+save(const struct config_templates *t, enum config_template which,
+    const char *copy, struct error *e)
+{
+	char *path _cleanup_free_ = path_of(copy, which);
+	const char *text = t->text[which];
+
+	if (text != NULL)
+		return fs_write(path, text, strlen(text), 0644, e);
+	if (unlink(path) != 0 && errno != ENOENT)
+		return error_set(e, errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+int
+config_templates_save(
+    const struct config_templates *t, const char *copy, struct error *e)
+{
+	size_t i;
+
+	if (t == NULL)
+		return fs_remove_tree(copy, e);
+	if (fs_mkdirs(copy, 0755, e) != 0)
+		return -1;
+	for (i = 0; i < TEMPLATE_COUNT; i++) {
+		if (save(t, (enum config_template)i, copy, e) != 0)
+			return -1;
+	}
 	return 0;
 }

@@ -27,13 +27,19 @@ struct config_templates {
 };
 
 /*
- * Reads the fragments into c->templates where template_dir is set.  -1 with a
+ * Reads the fragments into c->templates where template_dir is set; from there,
+ * or from 'copy', where that folder is.  -1 with a
  * line per mistake ("FILE:LINE: ...") in 'errors': the folder or a file cannot
  * be read, a control character, a quote or brace that is not closed or closes
  * what the fragment did not open, a last directive without its end.
  */
-int config_templates_load(
-    struct cluster_config *c, struct config_errors *errors) _warn_unused_;
+int config_templates_load(struct cluster_config *c, const char *copy,
+    struct config_errors *errors) _warn_unused_;
+/* Where the fragments that were accepted with this file are. */
+char *config_templates_copy(const char *ini_copy);
+/* Writes them there; 't' may be NULL: none. */
+int config_templates_save(const struct config_templates *t, const char *copy,
+    struct error *e) _warn_unused_;
 void config_templates_free(struct config_templates *t);
 
 #endif

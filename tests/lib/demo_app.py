@@ -21,8 +21,9 @@ if __name__ == "__main__":
     args = parser.parse_args()
     # The first process of a container is spared signals that it does not take.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    pair = (args.tls_cert, args.tls_key) if args.tls_cert else None
     with backends.Backends([backends.Backend(
             os.environ.get("METADATA", ""), socket.gethostname(), "0.0.0.0",
-            8080, tls=(args.tls_cert, args.tls_key) if args.tls_cert else None,
+            int(os.environ.get("PORT", "8080")), tls=pair,
             cookie="session")]):
         threading.Event().wait()

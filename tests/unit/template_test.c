@@ -39,7 +39,7 @@ load(const char *text, size_t len)
 	path = xasprintf("%s/http.conf", folder);
 	assert_int_equal(fs_write(path, text, len, 0644, NULL), 0);
 	c = config_with(folder);
-	if (config_templates_load(c, &errors) != 0)
+	if (config_templates_load(c, NULL, &errors) != 0)
 		line = xstrdup(errors.lines.at[0] + strlen(path));
 	else
 		assert_string_equal(c->templates->text[TEMPLATE_HTTP], text);
@@ -111,7 +111,7 @@ a_folder_that_is_not_there_is_told(void **state)
 	struct cluster_config *c = config_with("/nonexistent/templates");
 
 	(void)state;
-	assert_int_equal(config_templates_load(c, &errors), -1);
+	assert_int_equal(config_templates_load(c, NULL, &errors), -1);
 	assert_non_null(strstr(errors.lines.at[0], "/nonexistent/templates"));
 	cluster_config_free(c);
 	config_errors_fini(&errors);
