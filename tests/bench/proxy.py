@@ -1,10 +1,11 @@
 """Requests/s and latency through our generated nginx configuration, beside a
 hand-written nginx, HAProxy and Caddy that do the same: route by host to four
 upstreams over kept connections, with a request ID that a client may bring,
-with and without the info headers (which no application can forge).  Rounds
-are interleaved, each second one backwards, so that all meet the same weather;
-cpu_us is what the proxy's processes spent on one request, which neighbours
-disturb least.
+with and without the info headers (which no application can forge).  Each is
+measured between two turns of the hand-written one, against the mean of both,
+so that they meet the same weather; the proxy has a processor of its own where
+there are two.  cpu_us is what its processes spent on one request, which
+neighbours disturb least.
 """
 
 import json
@@ -19,10 +20,11 @@ import procs
 
 NGINX = "/usr/sbin/nginx"
 HOST = "web.example"
+BASE = "by hand"
 PORT = 29100  # of the proxies, counted up; 22080 is the applications'
-SECONDS = 2
+SECONDS = 1
 CONNECTIONS = 32
-ROUNDS = 11
+ROUNDS = 15
 
 APPLICATIONS = """worker_processes 1;
 pid app.pid;
@@ -162,6 +164,7 @@ class Contender:
         self.process = None
         self.rates, self.medians, self.tails = [], [], []
         self.costs = []
+        self.beside = {"rates": [], "costs": []}  # of the hand-written one's
 
     def write(self, name, text):
         with open(self.dir.join(name), "w") as out:
@@ -171,7 +174,7 @@ class Contender:
         values = {"port": self.port, "headers": ""}
         if self.kind == "bulkhead":
             return self.render()
-        if self.kind == "by hand":
+        if self.kind == BASE:
             values["headers"] = BY_HAND_HEADERS if self.info else ""
             self.write("nginx.conf", BY_HAND % values)
             return self.nginx("nginx.conf")
@@ -205,8 +208,9 @@ class Contender:
         return self.nginx("nginx.conf", self.dir.join("out"))
 
     def start(self):
+        own, _ = processors()
         self.process = procs.Process(
-            self.command(), self.dir.join("log"),
+            ["taskset", "-c", own] + self.command(), self.dir.join("log"),
             env={"HOME": self.dir.path, "XDG_DATA_HOME": self.dir.path,
                  "GOMAXPROCS": "1"})
         procs.wait_for(lambda: self.load(0.1) > 0, 15, self.name)
@@ -230,10 +234,11 @@ class Contender:
         if not self.process.alive():
             raise SystemError("%s ended: %s" % (
                 self.name, self.process.output()))
+        _, others = processors()
         before = self.spent()
         done = subprocess.run(
-            ["wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % max(1, seconds),
-             "--latency", "-H", "Host: " + HOST,
+            ["taskset", "-c", others, "wrk", "-t1", "-c%d" % CONNECTIONS,
+             "-d%ds" % max(1, seconds), "--latency", "-H", "Host: " + HOST,
              "http://127.0.0.1:%d/" % self.port], capture_output=True,
             text=True, stdin=subprocess.DEVNULL, check=False)
         rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
@@ -253,6 +258,12 @@ class Contender:
         self.dir.remove()
 
 
+def processors():
+    """One for the proxy, and those of the rest, as taskset has them."""
+    mine = sorted(os.sched_getaffinity(0))
+    return str(mine[0]), ",".join(map(str, mine[1:] or mine))
+
+
 def milliseconds(text, which):
     found = re.search(re.escape(which) + r"\s+([\d.]+)(us|ms|s)", text)
     return float(found.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[
@@ -260,7 +271,7 @@ def milliseconds(text, which):
 
 
 def contenders():
-    kinds = ["by hand", "bulkhead"]
+    kinds = [BASE, "bulkhead"]
     for name, folders in (("haproxy", "/usr/sbin:/usr/bin"), ("caddy", None)):
         if shutil.which(name, path=folders):
             kinds.append(name)
@@ -270,37 +281,59 @@ def contenders():
             for i, kind in enumerate(kinds) for info in (False, True)]
 
 
+def measure(contenders):
+    """A turn of each, the hand-written one before and after it."""
+    hand = next(o for o in contenders if o.kind == BASE)
+    hand.load()
+    for one in contenders:
+        if one is hand:
+            continue
+        one.load()
+        hand.load()
+        for what in ("rates", "costs"):
+            around = getattr(hand, what)[-2:]
+            one.beside[what].append(
+                getattr(one, what)[-1] / (sum(around) / len(around)))
+
+
+def tell(line, one, hand):
+    if one is hand:
+        rate = cost = 1.0
+    else:
+        rate = statistics.median(one.beside["rates"])
+        cost = 1 / statistics.median(one.beside["costs"])
+    line("proxy: " + one.name, requests_s=statistics.median(one.rates),
+         p50_ms="%.2f" % statistics.median(one.medians),
+         p99_ms="%.2f" % statistics.median(one.tails),
+         of_hand_written="%.3f" % rate,
+         cpu_us="%.2f" % statistics.median(one.costs),
+         cpu_of_hand_written="%.3f" % cost)
+
+
 def run(line):
     """'line' prints one line of figures."""
-    if not shutil.which("wrk"):
-        print("proxy: no wrk here: left out (Debian's package wrk)")
-        return
+    for tool in ("wrk", "taskset"):
+        if not shutil.which(tool):
+            print("proxy: no %s here: left out (a Debian package)" % tool)
+            return
     folder = procs.TempDir("bh-bench-app-")
     os.chmod(folder.path, 0o755)
     with open(folder.join("nginx.conf"), "w") as out:
         out.write(APPLICATIONS)
+    _, others = processors()
     applications = procs.Process(
-        [NGINX, "-p", folder.path, "-c", "nginx.conf", "-g", "daemon off;"],
-        folder.join("log"))
+        ["taskset", "-c", others, NGINX, "-p", folder.path, "-c",
+         "nginx.conf", "-g", "daemon off;"], folder.join("log"))
     everybody = contenders()
     try:
         for one in everybody:
             one.start()
-        for number in range(ROUNDS):
-            for one in everybody[::-1 if number % 2 else 1]:
-                one.load()
+        for _ in range(ROUNDS):
+            for info in (False, True):
+                measure([o for o in everybody if o.info == info])
         for one in everybody:
-            hand = next(o for o in everybody
-                        if o.kind == "by hand" and o.info == one.info)
-            ratios = [a / b for a, b in zip(one.rates, hand.rates)]
-            line("proxy: " + one.name,
-                 requests_s=statistics.median(one.rates),
-                 p50_ms="%.2f" % statistics.median(one.medians),
-                 p99_ms="%.2f" % statistics.median(one.tails),
-                 of_hand_written="%.3f" % statistics.median(ratios),
-                 cpu_us="%.2f" % statistics.median(one.costs),
-                 cpu_of_hand_written="%.3f" % statistics.median(
-                     b / a for a, b in zip(one.costs, hand.costs)))
+            tell(line, one, next(o for o in everybody if o.kind == BASE
+                                 and o.info == one.info))
     finally:
         for one in everybody:
             one.stop()
