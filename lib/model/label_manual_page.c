@@ -141,6 +141,10 @@ static const char middle[] =
     "and\n"
     ".Cm backend_mode ,\n"
     "which are each service's own.\n"
+    "Give services of one stack file that share a host, or a path, the same\n"
+    "values:\n"
+    ".Ql docker stack deploy\n"
+    "creates them in no certain order.\n"
     ".Sh LIMITS\n"
     ".Bl -bullet -compact\n";
 
