@@ -135,7 +135,8 @@ def a_killed_supervisor_task_moves_no_traffic_and_comes_back():
         bulkhead.docker("kill", old)
         procs.wait_for(lambda: bulkhead.container() not in (None, old), 60,
                        "another supervisor", 0.1)
-        tap.equal(bulkhead.wait_applied("blue"), proxies)
+        # Its name is another address now, and agents ask for it anew.
+        tap.equal(bulkhead.wait_applied("blue", 30), proxies)
         real.set_label("shop", "com.docker.lb.hosts",
                        "shop.example,later.example")
         bulkhead.wait_status("blue", "later.example", 200)
