@@ -199,7 +199,8 @@ write_new(const char *path, const void *bytes, size_t len, mode_t mode,
 		p += n;
 		len -= (size_t)n;
 	}
-	if (!sync || fdatasync(fd) == 0)
+	/* nginx's workers read some of them, whatever our umask. */
+	if (fchmod(fd, mode) == 0 && (!sync || fdatasync(fd) == 0))
 		return 0;
 failed:
 	saved = errno;
