@@ -131,6 +131,8 @@ def main():
     parser.add_argument("--only", help="programs whose path has this text")
     parser.add_argument("groups", nargs="+")
     args = parser.parse_args()
+    # nginx's workers, which root makes nobody, read what tests write.
+    os.umask(0o022)
     paths = [p for g in args.groups for p in programs(g, args.build)]
     if args.only:
         paths = [p for p in paths if args.only in p]

@@ -19,6 +19,15 @@ LSAN_OPTIONS = "print_suppressions=0:suppressions=" + os.path.join(
 os.environ.setdefault("LSAN_OPTIONS", LSAN_OPTIONS)
 
 
+def is_open(path):
+    """Another user can run what is there, too: no folder above is closed."""
+    while os.path.dirname(path) != path:
+        if not os.stat(path).st_mode & 0o001:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
 class Timeout(AssertionError):
     """A deadline passed."""
 

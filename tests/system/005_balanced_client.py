@@ -47,7 +47,7 @@ def group(number=2):
 
 
 def said(client, proxy, status):
-    procs.wait_for(lambda: client.health[proxy.where] == status, 12,
+    procs.wait_for(lambda: client.health[proxy.where] == status, 30,
                    "%d of /healthz" % status)
 
 
@@ -99,7 +99,7 @@ def an_answer_that_is_not_200_is_a_failure():
     (well, ill), client = group()
     with client:
         ill.answer = 502
-        procs.wait_for(lambda: client.failed, 12, "a failure")
+        procs.wait_for(lambda: client.failed, 30, "a failure")
         ill.health = 503
         said(client, ill, 503)
         client.more(1)
@@ -120,7 +120,7 @@ def with_nobody_to_ask_nothing_is_asked_and_that_is_counted():
         said(client, only, 503)
         client.more(0)
         idle = client.idle
-        procs.wait_for(lambda: client.idle > idle + 5, 12, "idle turns")
+        procs.wait_for(lambda: client.idle > idle + 5, 30, "idle turns")
     tap.equal(client.failed, [])
     only.stop()
 
