@@ -11,9 +11,13 @@
 #include "engine_nginx.h"
 #include "loop/http_client.h"
 
-#define QUICK_MS 4 /* between two looks while the reload is young */
-#define SLOW_MS 25 /* and later */
-#define QUICK_FOR_MS 1000
+/*
+ * Between two looks: a share of the time that it took so far, so that a reload
+ * that takes long costs few looks, and its proof comes little later.
+ */
+#define LOOK_MIN_MS 4
+#define LOOK_MAX_MS 100
+#define LOOK_SHARE 12
 #define ANSWER_MS 2000
 
 struct proof {
@@ -170,8 +174,13 @@ static void
 look_again(struct proof *p)
 {
 	uint64_t ran_ms = (clock_mono_us() - p->started_us) / 1000;
+	uint64_t in_ms = ran_ms / LOOK_SHARE;
 	struct error e;
 
+	if (in_ms < LOOK_MIN_MS)
+		in_ms = LOOK_MIN_MS;
+	else if (in_ms > LOOK_MAX_MS)
+		in_ms = LOOK_MAX_MS;
 	if (ran_ms >= p->deadline_ms) {
 		(void)error_set(&e, ETIMEDOUT,
 		    p->live_us == 0
@@ -183,8 +192,7 @@ look_again(struct proof *p)
 		finish(p, &e);
 		return;
 	}
-	must(uv_timer_start(&p->timer, on_timer,
-		 ran_ms < QUICK_FOR_MS ? QUICK_MS : SLOW_MS, 0) == 0);
+	must(uv_timer_start(&p->timer, on_timer, in_ms, 0) == 0);
 }
 
 static void
@@ -232,7 +240,7 @@ proof_start(
 	p->deadline_ms = c->deadline_ms;
 	p->done = done;
 	p->arg = arg;
-	must(uv_timer_start(&p->timer, on_timer, QUICK_MS, 0) == 0);
+	must(uv_timer_start(&p->timer, on_timer, LOOK_MIN_MS, 0) == 0);
 }
 
 static void
