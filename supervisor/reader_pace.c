@@ -3,8 +3,11 @@
 
 #include "reader_dirty.h"
 
-/* The first list is not taken for slower than this. */
-#define FIRST_MAX_MS 5000
+/*
+ * The first list is not taken for slower than this: one that only stalled
+ * would put off the next ones.  Where lists are slow the next ones tell.
+ */
+#define FIRST_MAX_MS 1000
 /* Whole lists that are polled take at most one part in so many. */
 #define POLL_SHARE 20
 

@@ -2,6 +2,7 @@
 """Task changes by push: what Watch tells is there at once, and whatever
 becomes of Watch, no change is lost and it is said once."""
 
+import contextlib
 import os
 import sys
 import time
@@ -92,6 +93,19 @@ def quiet_requests():
     return state[0]
 
 
+@contextlib.contextmanager
+def no_storm(lists):
+    """What is done within asks for at most so many whole lists of services,
+    and a few times a second for anything."""
+    before, begun = fake.stats(), time.monotonic()
+    yield
+    asked = {k: n - before.get(k, 0) for k, n in fake.stats().items()}
+    passed = time.monotonic() - begun
+    tap.note("%.1f s: %s" % (passed, {k: n for k, n in asked.items() if n}))
+    tap.ok(asked.get("GET /services", 0) <= lists, asked)
+    tap.ok(sum(asked.values()) <= 20 + 20 * passed, asked)
+
+
 @tap.test
 def push_is_in_force_and_said_so():
     reader.start()
@@ -176,55 +190,59 @@ def a_replaced_task_is_not_told_to_go_before_the_other_is_there():
 @tap.test
 def a_stream_that_is_cut_goes_on_where_it_was():
     was_pushed, was_polled = said(PUSHED), said(POLLED)
-    for number in (4, 2, 5):
-        watch("cut")
-        fake.scale("web", number)
-        wait_running("web", number, FRACTION * 6)
-        pushed(True)
-    procs.wait_for(lambda: said(PUSHED) - 1 == said(POLLED) > was_polled,
-                   SOON, "push to be said again")
-    tap.ok(said(PUSHED) <= was_pushed + 3)
+    with no_storm(3):
+        for number in (4, 2, 5):
+            watch("cut")
+            fake.scale("web", number)
+            wait_running("web", number, FRACTION * 6)
+            pushed(True)
+        procs.wait_for(lambda: said(PUSHED) - 1 == said(POLLED) > was_polled,
+                       SOON, "push to be said again")
+        tap.ok(said(PUSHED) <= was_pushed + 3)
 
 
 @tap.test
 def a_compacted_log_loses_nothing():
-    watch("away")
-    watch("cut")
-    pushed(False)
-    fake.scale("web", 3)
-    watch("compact")
-    watch("normal")
-    pushed(True)
-    wait_running("web", 3)
+    with no_storm(3):
+        watch("away")
+        watch("cut")
+        pushed(False)
+        fake.scale("web", 3)
+        watch("compact")
+        watch("normal")
+        pushed(True)
+        wait_running("web", 3)
 
 
 @tap.test
 def polling_takes_over_while_the_socket_is_away():
     was_pushed, was_polled = said(PUSHED), said(POLLED)
-    watch("away")
-    watch("cut")
-    pushed(False)
-    fake.scale("web", 5)
-    wait_running("web", 5)
-    fake.scale("web", 1)
-    wait_running("web", 1)
-    watch("normal")
-    pushed(True)
-    wait_said(was_pushed + 1, was_polled + 1)
+    with no_storm(3):
+        watch("away")
+        watch("cut")
+        pushed(False)
+        fake.scale("web", 5)
+        wait_running("web", 5)
+        fake.scale("web", 1)
+        wait_running("web", 1)
+        watch("normal")
+        pushed(True)
+        wait_said(was_pushed + 1, was_polled + 1)
 
 
 @tap.test
 def doubled_and_disordered_messages_do_no_harm():
-    for action in ("duplicate", "disorder"):
-        watch(action)
-        for number in (4, 2, 6, 1):
-            fake.scale("web", number)
-            wait_running("web", number)
-        create(action)
-        fake.remove_service(action)
-        blue.wait(lambda a=action: a not in blue.names(), what="removal")
-        watch("normal")
-    tap.equal(reader.status["push"], True)
+    with no_storm(2):
+        for action in ("duplicate", "disorder"):
+            watch(action)
+            for number in (4, 2, 6, 1):
+                fake.scale("web", number)
+                wait_running("web", number)
+            create(action)
+            fake.remove_service(action)
+            blue.wait(lambda a=action: a not in blue.names(), what="removal")
+            watch("normal")
+        tap.equal(reader.status["push"], True)
 
 
 def scale_until(predicate, what):
@@ -243,20 +261,22 @@ def scale_until(predicate, what):
 @tap.test
 def a_silent_stream_is_noticed_and_speaks_again():
     was_pushed, was_polled = said(PUSHED), said(POLLED)
-    watch("silent")
-    begun = time.monotonic()
-    number = scale_until(lambda: reader.status["push"] is False, "fallback")
-    tap.note("noticed after %.1f s" % (time.monotonic() - begun))
-    wait_running("web", number)
-    tap.contains(reader.log(), "Watch said nothing of a change of service")
-    number = scale_until(lambda: said("opening it again"), "a new stream")
-    wait_running("web", number)
-    tap.equal(said(POLLED), was_polled + 1)
-    watch("normal")
-    fake.scale("web", 1)
-    pushed(True)
-    wait_running("web", 1)
-    wait_said(was_pushed + 1, was_polled + 1)
+    with no_storm(12):
+        watch("silent")
+        begun = time.monotonic()
+        number = scale_until(lambda: reader.status["push"] is False,
+                             "fallback")
+        tap.note("noticed after %.1f s" % (time.monotonic() - begun))
+        wait_running("web", number)
+        tap.contains(reader.log(), "Watch said nothing of a change of service")
+        number = scale_until(lambda: said("opening it again"), "a new stream")
+        wait_running("web", number)
+        tap.equal(said(POLLED), was_polled + 1)
+        watch("normal")
+        fake.scale("web", 1)
+        pushed(True)
+        wait_running("web", 1)
+        wait_said(was_pushed + 1, was_polled + 1)
 
 
 @tap.test
@@ -278,13 +298,15 @@ def a_server_that_is_not_swarmkit_means_polling():
 
 @tap.test
 def garbage_ends_the_stream_and_loses_nothing():
-    for junk in ("\x00\x00\x00\x00\x05hello", "\x00\x7f\x7f\x7f\x7f", "junk!"):
-        fake.raw("POST", "/_sim/watch/emit", junk)
-        fake.scale("web", 3)
-        wait_running("web", 3)
-        fake.scale("web", 1)
-        wait_running("web", 1)
-        pushed(True)
+    with no_storm(6):
+        for junk in ("\x00\x00\x00\x00\x05hello", "\x00\x7f\x7f\x7f\x7f",
+                     "junk!"):
+            fake.raw("POST", "/_sim/watch/emit", junk)
+            fake.scale("web", 3)
+            wait_running("web", 3)
+            fake.scale("web", 1)
+            wait_running("web", 1)
+            pushed(True)
 
 
 @tap.test
