@@ -450,8 +450,9 @@ static const struct config_key cluster_keys[] = {
 	    " where they would let in all balancers listed here."),
 	BOOL("nginx", "accept_proxy_protocol", C(nginx.accept_proxy_protocol),
 	    "false",
-	    "Clients come through a balancer that speaks the PROXY protocol, on"
-	    " both ports: who sends no such header is not served. With"
+	    "Clients come through a balancer that speaks the PROXY protocol,"
+	    " version 1 or 2, on both ports: who sends no such header is not"
+	    " served. With"
 	    " real_ip_from the header tells the client's address only where one"
 	    " of those sends it, and X-Forwarded-For tells it no more."),
 	TEXT("nginx", "error_page_dir", C(nginx.error_page_dir), NULL,
@@ -462,7 +463,7 @@ static const struct config_key cluster_keys[] = {
 	    " the proxies: with driver = swarm in an image made from theirs."),
 	TEXT("nginx", "template_dir", C(nginx.template_dir), NULL,
 	    config_check_path,
-	    "Folder, beside the cluster's file, of own fragments: main.conf,"
+	    "Folder of own fragments, which the supervisor reads: main.conf,"
 	    " http.conf, server.conf and location.conf, each written into every"
 	    " block of its kind; see FRAGMENTS."),
 	RAW("nginx", "global_options", C(nginx.global_options),

@@ -134,8 +134,8 @@ static const struct label_manual labels[LABEL_COUNT] = {
 	    "The application speaks gRPC; clients come by HTTP/2 over TLS.",
 	    "true", "h2c", "ssl_cert=shop-cert"),
 	ROW(PROXY_PROTOCOL, "Boolean.", "false",
-	    "A passed-through connection begins with a PROXY header, which "
-	    "tells the client's address.",
+	    "A passed-through connection begins with a PROXY header (version "
+	    "1), which tells the client's address.",
 	    "true", "v2", "ssl_passthrough=true"),
 	ROW(RATE_LIMIT, "N/s or N/m; then burst=M.", NULL,
 	    "Requests from one address past this rate, at each proxy, are "

@@ -30,6 +30,8 @@ def loopback(network, service, task):
     return "127.%d.%d.%d" % (60 + network, service, task)
 
 
+# The header of version 2 before its 12 bytes of addresses: TCP over IPv4.
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
 DATED = """[ca]
 default_ca = x
 [x]
@@ -337,6 +339,9 @@ class Client:
         self.sock = socket.create_connection(where, DEADLINE, source)
         if "proxy" in request:
             self.sock.sendall(request["proxy"].encode() + b"\r\n")
+        if "proxy_v2" in request:
+            self.sock.sendall(PROXY_V2 + b"".join(map(socket.inet_aton, (
+                request["proxy_v2"], "10.0.0.1"))) + b"\0\1\1\xbb")
         if request.get("tls"):
             context = ssl.create_default_context(
                 cafile=os.path.join(pki.folder, "ca.pem"))

@@ -8,7 +8,6 @@ the address in the configuration is looked at.
 """
 
 import collections
-import functools
 import json
 import os
 import re
@@ -45,21 +44,6 @@ tap.cleanup(bulkhead.stop)
 real = bulkhead.real
 pki = cases.Pki(bulkhead.tmp.path)
 samples = {}
-failed = []
-
-
-def step(function):
-    """A test; after one that failed the others do not begin."""
-    @functools.wraps(function)
-    def run():
-        if failed:
-            tap.skip("not tried after what failed")
-        try:
-            function()
-        except BaseException:
-            failed.append(function.__name__)
-            raise
-    return tap.test(run)
 
 
 def write(name, content):
@@ -166,7 +150,7 @@ def websocket(host, target, tls=False):
         client.close()
 
 
-@step
+@tap.step
 def the_stack_is_up_with_two_clusters():
     folder = bulkhead.tmp.join("deploy")
     shutil.copytree(stack.DEPLOY, folder)
@@ -192,7 +176,7 @@ def the_stack_is_up_with_two_clusters():
     command("docker network create -d overlay demo")
 
 
-@step
+@tap.step
 def canary_deployments():
     command("docker service create --name demo-v1 --network demo"
             " --replicas=4"
@@ -222,7 +206,7 @@ def canary_deployments():
     gone("demo-v1", "demo-v2")
 
 
-@step
+@tap.step
 def context_and_path_based_routing():
     command("docker service create --name demo --network demo"
             " --label com.docker.lb.hosts=demo.local"
@@ -237,7 +221,7 @@ def context_and_path_based_routing():
     gone("demo")
 
 
-@step
+@tap.step
 def application_redirects():
     command("docker service create --name demo --network demo"
             " --label com.docker.lb.hosts=old.local,new.local"
@@ -252,7 +236,7 @@ def application_redirects():
     gone("demo", host="new.local")
 
 
-@step
+@tap.step
 def websockets():
     command("docker service create --name demo --network demo"
             " --label com.docker.lb.hosts=demo.local"
@@ -264,7 +248,7 @@ def websockets():
     gone("demo")
 
 
-@step
+@tap.step
 def persistent_sessions_by_cookie():
     command("docker service create --name demo --network demo --replicas=5"
             " --label com.docker.lb.hosts=demo.local"
@@ -279,7 +263,7 @@ def persistent_sessions_by_cookie():
     gone("demo")
 
 
-@step
+@tap.step
 def persistent_sessions_by_address():
     command("docker service create --name demo --network demo --replicas=5"
             " --label com.docker.lb.hosts=demo.local"
@@ -298,7 +282,7 @@ def persistent_sessions_by_address():
     gone("demo")
 
 
-@step
+@tap.step
 def tls_of_the_proxy():
     for name, what in (("cert", "cert:demo.local"), ("key", "key:demo.local")):
         path = write("demo.local." + name, pki.secret(what))
@@ -315,7 +299,7 @@ def tls_of_the_proxy():
     gone("demo")
 
 
-@step
+@tap.step
 def tls_of_the_application():
     for name, what in (("cert", "cert:demo.local"), ("key", "key:demo.local")):
         path = write("app." + name, pki.secret(what))
@@ -343,7 +327,7 @@ def tls_of_the_application():
     procs.wait_for(refused, PATIENCE, "the passthrough to end", 0.1)
 
 
-@step
+@tap.step
 def a_service_in_vip_mode():
     command("docker service create --name demo --network demo --replicas=4"
             " --label com.docker.lb.hosts=demo.local"
@@ -380,7 +364,7 @@ def a_service_in_vip_mode():
                    PATIENCE, "the service to be gone", 0.2)
 
 
-@step
+@tap.step
 def a_default_host_service():
     command("docker service create --name demo-default --network demo"
             " --replicas=1"
@@ -391,7 +375,7 @@ def a_default_host_service():
     gone("demo-default", host="not-configured.local")
 
 
-@step
+@tap.step
 def service_clusters():
     for one in (EAST, WEST):
         side = one.partition("-")[2]
@@ -410,7 +394,7 @@ def service_clusters():
     wait_status(503, "demo-east.local", cluster=EAST)
 
 
-@step
+@tap.step
 def an_application_in_host_mode():
     command("docker service create --name demo-hostmode"
             " --label com.docker.lb.hosts=demo-hostmode.local"
@@ -423,7 +407,7 @@ def an_application_in_host_mode():
     gone("demo-hostmode", host="demo-hostmode.local")
 
 
-@step
+@tap.step
 def labels_of_the_older_routing_mesh():
     command("docker network create -d overlay ucp-hrm")
     command("docker service create --network ucp-hrm --name demo-hrm-app"
@@ -456,7 +440,7 @@ def shell(text):
     return done.stdout
 
 
-@step
+@tap.step
 def the_commands_of_the_page_on_interlock():
     look, bring = blocks("migrating-from-interlock.md", "")
     command("docker service create --name seen --network demo"
@@ -497,7 +481,7 @@ def deploy(yaml):
 HOST = "shop.example.com"
 
 
-@step
+@tap.step
 def the_stacks_of_the_page_on_interlock():
     names = "shop.example.com,old.example.com"
     for name, what in (("cert", "cert:" + names), ("key", "key:" + names)):
@@ -524,7 +508,7 @@ def the_stacks_of_the_page_on_interlock():
         "too many requests to be told so", 0.2)
 
 
-@step
+@tap.step
 def the_stack_of_the_page_on_traefik():
     look, = blocks("migrating-from-traefik.md", "")
     theirs, ours = blocks("migrating-from-traefik.md", "yaml")
