@@ -280,7 +280,7 @@ main(void)
 	};
 
 	/* See WATCHDOG in tests/run.py. */
-	(void)alarm(90);
+	(void)alarm(240);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

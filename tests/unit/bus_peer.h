@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "bus/publisher.h"
 #include "bus/subscriber.h"
+#include <signal.h>
 
 #include <string.h>
 #include <uv.h>
@@ -67,6 +68,8 @@ on_tick(uv_timer_t *timer)
 static inline void
 world_init(struct world *w)
 {
+	/* As programs do. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	memset(w, 0, sizeof(*w));
 	snprintf(w->dir, sizeof(w->dir), "/tmp/bulkhead-bus-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -515,6 +516,8 @@ main(void)
 		cmocka_unit_test(the_newest_common_version_is_chosen),
 	};
 
+	/* As programs do. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("docker_client", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 
 #include "../lib/faulty.h"
 #include "base/clock.h"
@@ -586,6 +587,8 @@ main(void)
 		T(escaping_leaves_only_unreserved_characters),
 	};
 
+	/* As programs do. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("http_client", tests, NULL, NULL);
 }

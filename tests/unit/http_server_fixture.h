@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <gnutls/gnutls.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -295,6 +296,8 @@ open_libraries(void)
 {
 	uv_loop_t once;
 
+	/* As programs do. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	must(gnutls_global_init() == 0);
 	must(uv_loop_init(&once) == 0 && uv_loop_close(&once) == 0);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "../fake/sim_h2.h"
@@ -299,6 +300,8 @@ set_up(void **state)
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	*state = f;
+	/* As programs do: an end of a socket goes at any time. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	must(uv_loop_init(&f->loop) == 0);
 	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/bh-watch-XXXXXX");
 	must(mkdtemp(f->folder) != NULL);
