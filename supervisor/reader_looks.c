@@ -141,13 +141,32 @@ look_at_brought(struct looks *s, uint64_t now)
 	}
 }
 
+/* Of what waits, what is in this batch. */
+static void
+add_told_of(struct looks *s, struct slot *slot, const struct map *waits)
+{
+	struct map_entry *e;
+
+	for (size_t i = 0;
+	     (e = map_next(&slot->batch.asked_tasks, &i)) != NULL;) {
+		if (map_get(waits, e->key) != NULL)
+			(void)map_set(&slot->looking.service_ids, e->key, s);
+	}
+}
+
 /* What events told while the answers were on their way counts, too. */
 static void
 add_told(struct looks *s, struct slot *slot)
 {
+	/* Thousands may wait; networks concern them all. */
+	if (slot == &s->single && !slot->batch.networks) {
+		add_told_of(s, slot, &s->dirty.services);
+		add_told_of(s, slot, &s->next.service_ids);
+		return;
+	}
 	add_ids(&slot->looking.service_ids, &s->dirty.services);
 	add_ids(&slot->looking.service_ids, &s->next.service_ids);
-	if (slot != &s->whole)
+	if (slot == &s->single)
 		return;
 	add_ids(&slot->looking.service_ids, &s->newer.ids);
 	add_ids(&slot->looking.service_ids, &s->newer.task_ids);
@@ -386,7 +405,9 @@ looks_soon(struct looks *s, uint64_t ms)
 void
 looks_dirty(struct looks *s, const char *service_id)
 {
-	uint64_t in = dirty_service(&s->dirty, service_id, clock_mono_ms());
+	bool known = map_get(&s->swarm->model->services, service_id) != NULL;
+	uint64_t in =
+	    dirty_service(&s->dirty, service_id, known, clock_mono_ms());
 
 	looks_soon(s, in > 0 ? in : LOOKS_COALESCE_MS);
 }
