@@ -356,19 +356,19 @@ static void
 take_bad(struct applying *a)
 {
 	struct model *m = a->s->model, *in = a->b->in;
+	size_t kept = 0;
 
-	if (m->bad.len == 0 && in->bad.len == 0)
-		return;
-	for (size_t i = m->bad.len; i > 0; i--) {
-		if (!is_judged(a, &m->bad.at[i - 1]))
-			continue;
-		bad_object_fini(&m->bad.at[i - 1]);
-		vec_remove(&m->bad, i - 1);
+	for (size_t i = 0; i < m->bad.len; i++) {
+		if (is_judged(a, &m->bad.at[i]))
+			bad_object_fini(&m->bad.at[i]);
+		else
+			m->bad.at[kept++] = m->bad.at[i];
 	}
+	a->ret->bad |= kept < m->bad.len || in->bad.len > 0;
+	m->bad.len = kept;
 	for (size_t i = 0; i < in->bad.len; i++)
 		vec_push(&m->bad, in->bad.at[i]);
 	in->bad.len = 0;
-	a->ret->bad = true;
 }
 
 /* Nobody was told of what earlier answers, not believed as a whole, brought. */

@@ -16,6 +16,9 @@
 #include "reader_share.h"
 
 #define BODY_MAX ((size_t)BUS_MESSAGE_MAX)
+/* A message has all odd objects: where there are many, they are told seldom. */
+#define BAD_MANY 100
+#define BAD_MS 500
 
 struct rcluster {
 	struct reader_clusters *all;
@@ -41,6 +44,8 @@ struct reader_clusters {
 	reader_clusters_need_fn *on_need; /* the gate's, or NULL */
 	void *gate;
 	bool closing;
+	uv_timer_t bad;	 /* odd objects are told when it is due */
+	uint64_t bad_ms; /* when they were told last */
 	unsigned open_handles;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -56,7 +61,8 @@ reader_clusters_new(uv_loop_t *loop, const char *run_dir, const char *epoch,
 	c->run_dir = xstrdup(run_dir);
 	c->epoch = xstrdup(epoch);
 	c->swarm = swarm;
-	c->open_handles = 1;
+	must(uv_timer_init(loop, &c->bad) == 0);
+	c->open_handles = 2;
 	return c;
 }
 
@@ -304,6 +310,40 @@ put_bad(struct rcluster *x)
 	share_put_bad(&x->share, text.p, &x->message);
 }
 
+static void
+put_all_bad(struct reader_clusters *c)
+{
+	c->bad_ms = clock_mono_ms();
+	for (size_t i = 0; i < c->list.len; i++)
+		put_bad(c->list.at[i]);
+}
+
+static void
+on_bad(uv_timer_t *timer)
+{
+	struct reader_clusters *c =
+	    container_of(timer, struct reader_clusters, bad);
+
+	if (c->closing || !c->swarm->complete)
+		return;
+	put_all_bad(c);
+	send_all(c, clock_wall_us());
+}
+
+/* Now, or with others that follow. */
+static void
+put_bad_in_time(struct reader_clusters *c)
+{
+	uint64_t passed = clock_mono_ms() - c->bad_ms;
+
+	if (uv_is_active((uv_handle_t *)&c->bad))
+		return;
+	if (c->swarm->model->bad.len > BAD_MANY && passed < BAD_MS)
+		must(uv_timer_start(&c->bad, on_bad, BAD_MS - passed, 0) == 0);
+	else
+		put_all_bad(c);
+}
+
 /* ---------------------------------------------------------------- publish */
 
 static void
@@ -353,10 +393,8 @@ reader_clusters_publish(struct reader_clusters *c,
 	c->begun = true;
 	if (changes->objects)
 		recount(c);
-	if (changes->bad) {
-		for (size_t i = 0; i < c->list.len; i++)
-			put_bad(c->list.at[i]);
-	}
+	if (changes->bad)
+		put_bad_in_time(c);
 	send_all(c, read_us);
 	for (size_t i = 0; i < c->list.len; i++)
 		start_publisher(c->list.at[i]);
@@ -430,8 +468,7 @@ place_again(struct reader_clusters *c)
 			put(c, e->value, 0);
 	}
 	recount(c);
-	for (size_t i = 0; i < c->list.len; i++)
-		put_bad(c->list.at[i]);
+	put_all_bad(c);
 	send_all(c, clock_wall_us());
 	for (size_t i = 0; i < c->list.len; i++)
 		start_publisher(c->list.at[i]);
@@ -523,6 +560,13 @@ reader_clusters_json(const struct reader_clusters *c, struct str *out)
 	str_addc(out, '}');
 }
 
+static void
+on_bad_closed(uv_handle_t *handle)
+{
+	one_closed(
+	    container_of((uv_timer_t *)handle, struct reader_clusters, bad));
+}
+
 void
 reader_clusters_close(
     struct reader_clusters *c, void (*closed)(void *arg), void *arg)
@@ -535,5 +579,6 @@ reader_clusters_close(
 	for (size_t i = 0; i < c->list.len; i++)
 		rcluster_drop(c->list.at[i]);
 	c->list.len = 0;
+	uv_close((uv_handle_t *)&c->bad, on_bad_closed);
 	one_closed(c);
 }

@@ -6,6 +6,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import threading
 import time
 
 import bulkhead
@@ -17,6 +18,7 @@ from bulkhead import lb
 
 ROUNDS = 5
 FLOOD = 10000
+ARRIVING_PER_S = 200
 BLAME = 1000
 # An nginx that refuses one host, without a word on where it stands, and
 # counts how often it is asked.
@@ -200,12 +202,41 @@ def flood(line):
         fake_only.fake.create_network = lambda name: None
         with fake_only as s:
             busy = repeat_change(s, parts)
+        arriving(line)
     finally:
         folder.remove()
     line("beside %d rejected services" % FLOOD,
          alone_ms=statistics.median(calm), beside_ms=statistics.median(busy),
          ratio=statistics.median(busy) / statistics.median(calm),
          **{k: statistics.median(v) for k, v in parts.items()})
+
+
+def arriving(line):
+    """The same while more and more of them are created.  Past the first 254
+    their addresses are none of the network's: odd objects, too."""
+    made, end = [], threading.Event()
+
+    def create(s):
+        while not end.wait(1 / ARRIVING_PER_S):
+            s.fake.create_service("bad%d" % len(made), networks=["front"],
+                                  replicas=0,
+                                  labels=lb("x%d.example;" % len(made)))
+            made.append(1)
+    with Scene(push=True) as s:
+        calm = [s.change() for _ in range(3 * ROUNDS)]
+        maker = threading.Thread(target=create, args=(s,))
+        maker.start()
+        try:
+            procs.wait_for(lambda: len(made) > 1000, 120, "the flood")
+            busy = [s.change() for _ in range(3 * ROUNDS)]
+        finally:
+            end.set()
+            maker.join()
+        restarts = s.system.cluster_status("blue")["restarts"]
+    line("while they arrive", created=len(made),
+         alone_ms=statistics.median(calm), beside_ms=statistics.median(busy),
+         worst_ms=max(busy), restarts=restarts,
+         ratio=statistics.median(busy) / statistics.median(calm))
 
 
 def repeat_change(s, parts):

@@ -144,6 +144,30 @@ def a_killed_master_costs_no_request():
 
 
 @tap.test
+def a_master_that_does_not_reload_leaves_the_last_configuration_in_force():
+    A.apply(control.files("in force"))
+    master = A.master()
+    with load(expect=lambda body: body in ("in force", "in the end")) as w:
+        kill(master, signal.SIGSTOP)
+        try:
+            config = A.control.set(control.files("in the end"))
+            report = A.wait_report(state="failed", config=config)
+            w.wait_count(20)
+            tap.equal(A.get().text, "in force")
+        finally:
+            kill(master, signal.SIGCONT)
+        tap.ok(report["error"], report)
+        tap.ok(report["applied_config"] != config, report)
+        # Tried again by itself, by a nginx that goes on.
+        A.wait_report(state="applied", config=config)
+        tap.equal(A.get().text, "in the end")
+        tap.equal(A.master(), master)
+    w.check()
+    # As those that follow expect it.
+    A.apply(control.files("master 4"))
+
+
+@tap.test
 def nginx_killed_whole_is_back_at_once_with_the_last_configuration():
     gap = []
     with load() as w:

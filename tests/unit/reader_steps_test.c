@@ -223,6 +223,37 @@ one_that_is_given_up_leaks_nothing(void **state)
 	swarm_fini(&s);
 }
 
+/* Each cluster's list of them is made anew when it is said to have changed. */
+static void
+odd_objects_that_stay_as_they_are_are_no_change(void **state)
+{
+	static const char odd[] = "{\"ID\":\"odd\",\"Spec\":7}";
+	struct swarm_changes changes = { 0 };
+	struct swarm_batch b;
+	struct swarm s;
+
+	(void)state;
+	swarm_init(&s);
+	list_all(&b, 1);
+	swarm_batch_service(&b, odd, sizeof(odd) - 1);
+	swarm_apply(&s, &b, NULL, NOW, &changes);
+	assert_true(changes.bad);
+	swarm_changes_fini(&changes);
+	swarm_batch_fini(&b);
+	assert_int_equal(s.model->bad.len, 1);
+	/* A look at another one. */
+	swarm_batch_init(&b);
+	(void)map_set(&b.asked, "s7", &s);
+	(void)map_set(&b.asked_tasks, "s7", &s);
+	put_service(&b, 7, 2);
+	swarm_apply(&s, &b, NULL, NOW, &changes);
+	assert_false(changes.bad);
+	assert_int_equal(s.model->bad.len, 1);
+	swarm_changes_fini(&changes);
+	swarm_batch_fini(&b);
+	swarm_fini(&s);
+}
+
 int
 main(void)
 {
@@ -233,6 +264,8 @@ main(void)
 		    parts_that_were_handed_out_are_told_once_more_when_all_is_there),
 		cmocka_unit_test(what_is_seen_between_the_steps_stays),
 		cmocka_unit_test(one_that_is_given_up_leaks_nothing),
+		cmocka_unit_test(
+		    odd_objects_that_stay_as_they_are_are_no_change),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
