@@ -62,7 +62,7 @@ format_need(const struct live *l, const struct routing *r, struct str *out)
 	for (i = 0; i < r->configs.len; i++)
 		add_name(out, &configs, r->configs.at[i]);
 	add_uses(l, r, true, out, &configs);
-	str_add(out, "]}");
+	str_addf(out, "]%s}", live_pin_is_unsure(l) ? ",\"unsure\":true" : "");
 	map_fini(&networks);
 	map_fini(&secrets);
 	map_fini(&configs);

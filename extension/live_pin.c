@@ -103,6 +103,7 @@ live_pin_load(struct live *l)
 		str_clear(&x->ini);
 	history_load(&x->history, l->options->run_dir, name);
 	load_register(l);
+	x->blank = x->reg.counter == 0 && state_generation(l->state) == 0;
 	show(l);
 }
 
@@ -146,12 +147,18 @@ pinned_routing_fini(struct pinned_routing *p)
 
 /* A later word may be on its way: nothing is delivered before it is here. */
 static bool
-is_waiting(struct live *l)
+is_waiting(const struct live *l)
 {
-	struct live_pin *x = &l->pin;
+	const struct live_pin *x = &l->pin;
 
 	return x->wanted.counter > 0 &&
 	    clock_mono_ms() - x->wanted_ms < WANTED_MS;
+}
+
+bool
+live_pin_is_unsure(const struct live *l)
+{
+	return l->pin.blank && (!l->pin.heard || is_waiting(l));
 }
 
 struct rendered *
@@ -272,6 +279,9 @@ live_pin_claim(void *arg, const char *pin, uint64_t generation)
 	held |= is_older(l, generation);
 	if (pin == NULL || (!pin_parse_claim(pin, &claim) && *pin != '0'))
 		return held ? CONTROL_HOLD : CONTROL_SAME;
+	if (!x->heard && x->blank && l->whole)
+		live_changed(l);
+	x->heard = true;
 	order = pin_compare(&claim, &x->reg);
 	if (order < 0)
 		return held ? CONTROL_HOLD : CONTROL_TELL;

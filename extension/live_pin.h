@@ -30,6 +30,8 @@ struct live_pin {
 	char *folder;	/* run_dir/state/NAME */
 	struct live_record record;
 	bool stale; /* what the state has is older than what agents know */
+	bool blank; /* the last run left nothing: agents may know more */
+	bool heard; /* an agent told what it knows */
 };
 
 /* Finds what the last run left. */
@@ -45,6 +47,8 @@ bool live_pin_is_on(const struct live *l);
  * instead, or NULL: nothing now.
  */
 struct rendered *live_pin_render(struct live *l, struct rendered *r);
+/* Agents may know of a pin that this extension does not know of. */
+bool live_pin_is_unsure(const struct live *l);
 /* A later word that was waited for may not come. */
 void live_pin_tick(struct live *l);
 

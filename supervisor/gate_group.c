@@ -105,6 +105,15 @@ last_unneeded(const struct gate_group *g)
 	return last;
 }
 
+/* Whether it is known what the proxies need, whatever they have been told. */
+static bool
+need_counts(const struct gate_group *g, const struct gate_view *v)
+{
+	return g->need_known &&
+	    (!g->need.unsure || g->seen == NULL || g->seen->running == 0 ||
+		v->now_ms - v->started_ms >= GATE_UNSURE_MS);
+}
+
 /*
  * Whether what the service has and nobody needs stays a while: until it is
  * known what is needed, and for network_release_delay after that.  What
@@ -120,7 +129,7 @@ lingers(struct gate_group *g, char kind, const char *name,
 
 	/* The plan is gathered before it is written. */
 	delay -= delay < GATE_QUIET_MS ? delay : GATE_QUIET_MS;
-	if (!g->need_known)
+	if (!need_counts(g, v))
 		return true;
 	if (since == NULL) {
 		since = xcalloc(1, sizeof(*since));
@@ -166,7 +175,6 @@ keep_lingering(struct gate_group *g, const struct gate_view *v,
     struct gate_wish *w, bool *ret_due)
 {
 	const struct gate_seen *s = g->seen;
-
 	size_t n_networks = w->networks.len;
 	size_t n_secrets = w->secrets.len, n_configs = w->configs.len;
 
@@ -220,6 +228,7 @@ static int
 make_wish(struct gate_group *g, const struct gate_view *v, struct gate_wish *w,
     bool *ret_due, struct error *e)
 {
+	static const struct gate_need nothing = { 0 };
 	STR_AUTO(refused, 4096);
 	char *url _cleanup_free_ = NULL;
 
@@ -237,7 +246,8 @@ make_wish(struct gate_group *g, const struct gate_view *v, struct gate_wish *w,
 		return error_set(e, EINVAL,
 		    "[control] url says nothing, and this supervisor is no "
 		    "Swarm service whose name proxies could dial");
-	gate_need_allow(&g->need, v->model, v->services, w, &refused);
+	gate_need_allow(need_counts(g, v) ? &g->need : &nothing, v->model,
+	    v->services, w, &refused);
 	note_refused(g, refused.p, v->now_ms);
 	if (gate_need_control(v->model, w, e) != 0)
 		return -1;
@@ -424,14 +434,10 @@ note_unplaced(struct gate_group *g, uint64_t now_ms)
 	const struct gate_seen *s = g->seen;
 	bool waits = s != NULL && s->unplaced > 0;
 
-	if (!waits)
-		g->unplaced_ms = 0;
-	else if (g->unplaced_ms == 0)
-		g->unplaced_ms = now_ms;
-	if (!waits || s->leaving > 0)
-		g->placeless_ms = 0;
-	else if (g->placeless_ms == 0)
-		g->placeless_ms = now_ms;
+	if (!waits || g->unplaced_ms == 0)
+		g->unplaced_ms = waits ? now_ms : 0;
+	if (!waits || s->leaving > 0 || g->placeless_ms == 0)
+		g->placeless_ms = waits && s->leaving == 0 ? now_ms : 0;
 }
 
 /*

@@ -32,6 +32,8 @@ struct child_query;
 #define GATE_UNPLACED_MS 3000
 /* ... and for so long: a changed plan does not wait for that roll. */
 #define GATE_STUCK_MS 5000
+/* So long after the start an extension that is unsure changes nothing. */
+#define GATE_UNSURE_MS 15000
 /* Looks that failed for so long are told. */
 #define GATE_BLIND_MS 2000
 /* What is asked for and not allowed is told after so long. */

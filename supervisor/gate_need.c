@@ -64,6 +64,7 @@ gate_need_parse(
 	memcpy(&n.networks, &networks.list, sizeof(n.networks));
 	memcpy(&n.secrets, &secrets.list, sizeof(n.secrets));
 	memcpy(&n.configs, &configs.list, sizeof(n.configs));
+	n.unsure = json_is_true(json_object_get(o, "unsure"));
 	if (rc != 0) {
 		gate_need_fini(&n);
 		return -1;

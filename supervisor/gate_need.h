@@ -18,6 +18,9 @@ struct gate_need {
 	VEC(char *) networks; /* IDs */
 	VEC(char *) secrets;  /* names */
 	VEC(char *) configs;  /* names */
+	/* The extension knows of nothing before itself: a proxy that runs may
+	 * tell it that another generation is pinned. */
+	bool unsure;
 };
 /* Strict; "need" of the bus. */
 int gate_need_parse(const char *body, size_t len, struct gate_need *ret,

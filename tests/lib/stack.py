@@ -166,7 +166,7 @@ class Stack:
               self.where(i, HEALTH[cluster]))
              for i in range(len(self.swarm.nodes))], host, **more)
 
-    def wait_status(self, cluster, host, wanted, deadline=60):
+    def wait_status(self, cluster, host, wanted, deadline=180):
         """Some times in a row: old workers accept for a moment."""
         procs.wait_for(
             lambda: all(self.status(cluster, host) == wanted

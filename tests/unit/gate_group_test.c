@@ -265,6 +265,39 @@ a_network_is_released_when_its_delay_is_over(void **state)
 	end(&s);
 }
 
+static void
+nothing_goes_while_the_extension_is_unsure_what_is_pinned(void **state)
+{
+	struct scene s;
+	char *spec, *with;
+
+	(void)state;
+	begin(&s);
+	gate_group_see(s.group, NULL);
+	spec = step(&s, 0);
+	assert_non_null(spec);
+	with = xasprintf("%.*s,\"Networks\":[{\"Target\":\"n1\"}]%s",
+	    (int)(strstr(spec, ",\"RestartPolicy\"") - spec), spec,
+	    strstr(spec, ",\"RestartPolicy\""));
+	free(spec);
+	see(&s, with, "", NULL);
+	s.group->seen->running = 1;
+	s.group->need.unsure = true;
+	s.view.started_ms = s.view.now_ms;
+	assert_null(step(&s, 0));
+	assert_null(step(&s, 12000));
+	assert_null(step(&s, 2000));
+	/* An agent spoke: from now on it is known what nobody needs. */
+	s.group->need.unsure = false;
+	assert_null(step(&s, 0));
+	assert_null(step(&s, 9000));
+	spec = step(&s, 1000);
+	assert_non_null(spec);
+	free(spec);
+	free(with);
+	end(&s);
+}
+
 int
 main(void)
 {
@@ -279,6 +312,8 @@ main(void)
 		    a_task_that_waits_for_its_predecessors_port_is_no_alarm),
 		cmocka_unit_test(a_task_that_finds_no_place_at_all_is_told),
 		cmocka_unit_test(a_network_is_released_when_its_delay_is_over),
+		cmocka_unit_test(
+		    nothing_goes_while_the_extension_is_unsure_what_is_pinned),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
