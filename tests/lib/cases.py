@@ -219,7 +219,8 @@ class Snapshot:
             number = len(self.networks)
             self.networks[name] = {
                 "Id": "net%d%s" % (number, "x" * 20), "Name": name,
-                "Driver": "overlay", "Scope": "swarm", "Ingress": False,
+                "Driver": "overlay", "Scope": "swarm",
+                "Ingress": name == "ingress",
                 "IPAM": {"Config": [
                     {"Subnet": "127.%d.0.0/16" % (60 + number)}]},
                 "Labels": {},
@@ -243,7 +244,9 @@ class Snapshot:
             "Name": name, "Labels": labels,
             "TaskTemplate": {
                 "ContainerSpec": {"Image": "app"},
-                "Networks": [{"Target": n["Id"]} for n in networks]},
+                # Whoever publishes a port is on ingress without asking.
+                "Networks": [{"Target": n["Id"]} for n in networks
+                             if not n["Ingress"]]},
             "Mode": {"Replicated": {
                 "Replicas": service.get("replicas", count)}},
             "EndpointSpec": {"Mode": "vip"},
