@@ -374,7 +374,7 @@ set_options(struct http_request *r, const struct http_request_options *o)
 	    h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl_easy_setopt(
 	    h, CURLOPT_USERAGENT, "bulkhead/" BULKHEAD_VERSION);
-	/* Who was started elsewhere has another address at once, not in 60 s. */
+	/* Who was started elsewhere has a new address at once, not in 60 s. */
 	(void)curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	(void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(o->connect_ms == 0 ? CONNECT_MS : o->connect_ms));
