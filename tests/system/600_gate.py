@@ -337,11 +337,12 @@ def another_supervisor_takes_over_and_the_first_one_only_watches():
     wait(lambda: gate()["state"] == "passive", "passive")
     wait(lambda: "another supervisor" in system.process.output(), "the words")
     fake.scale(NAME, 1)
-    configure(2)
     fake.create_service("marker", networks=["app-2"], labels=lb("m.example"))
     wait(lambda: "m.example" in [r["host"] for r in system.routes("blue")],
          "the marker")
     tap.equal(spec()["Labels"]["bulkhead.owner"], "0123456789abcdef")
+    # A file that changes is read without being asked to, a little later.
+    configure(2)
     reload()
     wait(lambda: replicas() == 2 and "app-2" in networks(),
          "it to be taken back", 60)

@@ -17,7 +17,7 @@ import procs  # noqa: E402
 import tap  # noqa: E402
 from bulkhead import lb  # noqa: E402
 
-SOON = 90.0
+SOON = 180.0
 NAME = "bulkhead-proxy-blue"
 
 why = engine.RealEngine.why_not() or (
