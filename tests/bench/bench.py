@@ -82,7 +82,7 @@ def change_to_served():
         for i in range(ARGS.rounds):
             host = "h%d.example" % i
             system.wait_applied("blue")
-            time.sleep(0.3)  # quiet: a change after it is not gathered
+            faults.calm(system, "blue")
             start = time.time()
             fake.set_label("web", "com.docker.lb.hosts",
                            "web.example," + host)
@@ -114,7 +114,7 @@ def task_change(fake, system):
                             labels=lb(name + ".example"))
         system.wait_served("blue", name + ".example", want=503)
         system.wait_applied("blue")
-        time.sleep(0.3)
+        faults.calm(system, "blue")
         fake.scale(name, 1)
         fake.wait_running(name, 1)
         start = time.time()
@@ -190,6 +190,10 @@ def memory(system, fake):
 
 
 LOOK_S = 0.05  # between our questions while an event is measured
+EVENTS = 15
+# Equally far apart at each size: a reader without Watch looks at a service's
+# tasks for a while after it changed, and caches are cold after a while.
+PERIOD_S = 2.5
 
 
 def cpu_ns(pid):
@@ -282,10 +286,10 @@ def time_one(system, fake, services, kind, first):
     # Nothing of the start may be left in the figures.
     procs.wait_for(lambda: not moving(pids), 120, "the system to be quiet",
                    0)
-    events = 30
     before = all_ns(pids)
     start = time.monotonic()
-    for i in range(events):
+    for i in range(EVENTS):
+        begun = time.monotonic()
         generation = told(system, "c0")["generation"]
         if kind == "label":
             fake.set_label("mark", "com.docker.lb.max_fails", str(2 + i))
@@ -293,10 +297,11 @@ def time_one(system, fake, services, kind, first):
             fake.scale("mark", 2 if i % 2 == 0 else 1)
         procs.wait_for(lambda g=generation: served_since(system, "c0", g),
                        180, "an event to be served", LOOK_S)
+        time.sleep(max(0.0, begun + PERIOD_S - time.monotonic()))
     passed = time.monotonic() - start
     after = all_ns(pids)
     idle = quiet_ns(pids, passed)
-    cost = {k: (after[k] - before[k] - idle[k]) / events / 1e6
+    cost = {k: (after[k] - before[k] - idle[k]) / EVENTS / 1e6
             for k in after}
     base = first.setdefault(kind, cost)
     line("CPU of one event (%s)" % kind, services=services, **{

@@ -38,6 +38,26 @@ exec %(real)s "$@"
 """
 
 
+def calm(system, cluster):
+    """Waits until a change is the first one after quiet (and is not
+    gathered with the one before)."""
+    where = os.path.join(system.run_dir, "control", cluster + ".sock")
+
+    def quiet():
+        stamps = httpc.get(
+            where, "/v1/proxy/config?proxy=bench&have=").json["stamps"]
+        return time.time() - stamps["rendered_us"] / 1e6 > 0.25
+    procs.wait_for(quiet, 60, "quiet in " + cluster, 0.02)
+
+
+def age(pid):
+    """Seconds since it was started."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        ticks = int(f.read().rsplit(")", 1)[1].split()[19])
+    return (time.clock_gettime(time.CLOCK_BOOTTIME) -
+            ticks / os.sysconf("SC_CLK_TCK"))
+
+
 class Scene:
     """A simulated Swarm, one cluster of two proxies, one service."""
 
@@ -82,7 +102,7 @@ class Scene:
     def settle(self):
         self.system.wait_ready()
         self.system.wait_applied("blue")
-        time.sleep(0.3)     # a change after quiet is not gathered
+        calm(self.system, "blue")
 
 
 def silent(line):
@@ -169,7 +189,9 @@ def recovery(line):
 
 def strike(s, kind, number):
     s.settle()
-    time.sleep(5 if kind in ("reader", "extension") else 1)  # ready for 5 s
+    # What ends later than this starts again at once.
+    least = 5.5 if kind in ("reader", "extension") else 1
+    procs.wait_for(lambda: age(victim(s.system, kind)) > least, 60, kind)
     os.kill(victim(s.system, kind), number)
     if kind == "supervisor":
         s.system.process.wait(10)
