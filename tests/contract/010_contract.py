@@ -4,10 +4,11 @@ The simulator keeps the Engine's contract: the same calls to fakeswarm and to
 a private real engine, side by side, must look the same.
 """
 
-import threading
 import traceback
 
+import beside
 import engine
+import observe
 import scenario
 import tap
 
@@ -22,23 +23,6 @@ def play(name, target):
     except Exception as error:  # told by the tests below
         RECORDS[name] = error
         tap.note("%s: %s" % (name, traceback.format_exc()))
-
-
-def prepare():
-    FAKE.start()
-    tap.cleanup(FAKE.stop)
-    try:
-        REAL.start()
-    except engine.CannotRun as reason:
-        FAKE.stop()
-        tap.skip_all("no real engine: %s" % reason)
-    tap.cleanup(REAL.stop)
-    threads = [threading.Thread(target=play, args=pair) for pair in
-               (("fake", FAKE), ("real", REAL))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def both():
@@ -106,7 +90,7 @@ def snapshots_of_both_render_to_a_configuration_that_nginx_takes():
 @tap.test
 def events_of_each_object_come_in_the_same_order():
     real, fake = both()
-    compare(scenario.simplify(real.events), scenario.simplify(fake.events),
+    compare(observe.simplify(real.events), observe.simplify(fake.events),
             "events")
 
 
@@ -125,5 +109,5 @@ def the_simulator_ends_cleanly():
     FAKE.process = None
 
 
-prepare()
+beside.play(FAKE, REAL, play)
 tap.main()

@@ -5,8 +5,8 @@ and order of changes, versions, resuming, and its refusals.
 """
 
 import base64
-import threading
 
+import beside
 import engine
 import procs
 import tap
@@ -212,23 +212,6 @@ def run(name, target):
         RECORDS[name] = error
 
 
-def prepare():
-    FAKE.start()
-    tap.cleanup(FAKE.stop)
-    try:
-        REAL.start()
-    except engine.CannotRun as reason:
-        FAKE.stop()
-        tap.skip_all("no real engine: %s" % reason)
-    tap.cleanup(REAL.stop)
-    threads = [threading.Thread(target=run, args=pair) for pair in
-               (("fake", FAKE), ("real", REAL))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def both():
     for name in ("real", "fake"):
         if isinstance(RECORDS[name], Exception):
@@ -267,5 +250,5 @@ def order_versions_resuming_and_refusals_are_the_same():
     compare(real.facts, fake.facts)
 
 
-prepare()
+beside.play(FAKE, REAL, run)
 tap.main()
