@@ -143,8 +143,11 @@ live_build(struct live *l)
 		update(l);
 		(void)live_holds_learn(l);
 	}
-	/* Who was judged by what is forgotten is judged again next time. */
-	if (live_secrets_learn(&l->secrets, l->routing))
+	/*
+	 * Who was judged by what is forgotten is judged again next time.  While
+	 * pinned, proxies tell of what is pinned, and that is learnt there.
+	 */
+	if (!live_pin_is_on(l) && live_secrets_learn(&l->secrets, l->routing))
 		l->renew = true;
 	return l->routing;
 }
