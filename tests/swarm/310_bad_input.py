@@ -134,7 +134,11 @@ def held():
 def two_proxies_serve():
     system.start()
     real.create_network("front")
-    real.create_service("web", networks=["front"], labels=lb("web.example"))
+    # On the node that is not cut off below.
+    real.create_service(
+        "web", networks=["front"], labels=lb("web.example"),
+        TaskTemplate={"Placement": {
+            "Constraints": ["node.hostname == " + real.name]}})
     settled()
 
 
