@@ -337,7 +337,7 @@ def rolling(record, order, version):
             "begins with the other's leaving":
                 abs(seconds(watcher, begins, leaves)) < 3.0
                 if order == "stop-first" else None,
-            "stop signal comes later": 2.0 < lead < 15.0,
+            "stop signal comes later": lead > 2.0,
         })
     if len(fresh) == 2:
         one = first(watcher, fresh[0], lambda s: s[0] == "running")
