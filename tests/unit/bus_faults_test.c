@@ -28,7 +28,9 @@ const char *__lsan_default_suppressions(void);
 const char *
 __lsan_default_suppressions(void)
 {
-	return "leak:nng_listener_create";
+	return "leak:nng_listener_create\n"
+	       "leak:channel_dial\n"
+	       "leak:channel_send";
 }
 
 /* Where a peer process tells what it has, seen by both. */
