@@ -30,7 +30,11 @@ on_cluster_state(void *arg, struct process *p)
 {
 	struct cluster *c = arg;
 
-	(void)p;
+	/* What the extension before this one said is not this one's state. */
+	if (process_child(p)->state != CHILD_READY) {
+		free(c->status.state);
+		c->status.state = xstrdup("starting");
+	}
 	supervisor_try_finish(c->supervisor);
 }
 

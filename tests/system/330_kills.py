@@ -87,6 +87,29 @@ def extension_killed():
 
 
 @tap.test
+def the_next_extension_is_not_ready_by_what_the_last_one_said():
+    reader = system.status()["reader"]["pid"]
+    old = system.cluster_status("blue")["pid"]
+    seen = []
+
+    def waits():
+        blue = system.cluster_status("blue")
+        if blue["pid"] in (0, old):
+            return False
+        seen.append(blue["state"])
+        return blue["state"] == "waiting"
+    # Without a reader the next one cannot learn what there is.
+    os.kill(reader, signal.SIGSTOP)
+    try:
+        os.kill(old, signal.SIGKILL)
+        procs.wait_for(waits, 30, "another extension that waits", 0.002)
+    finally:
+        os.kill(reader, signal.SIGCONT)
+    tap.ok("ready" not in seen, seen)
+    system.wait_ready()
+
+
+@tap.test
 def extension_stopped_is_noticed_and_replaced_within_8_s():
     with Load() as load:
         old = system.cluster_status("blue")["pid"]
