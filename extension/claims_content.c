@@ -123,6 +123,23 @@ code_of(const struct secret_fact *fact, enum label_id id)
 				      : REJECT_BAD_CERTIFICATE;
 }
 
+/*
+ * Whether a secret that no label names any more may be used on.  The reader may
+ * not tell of it then: the gate decides, and agents tell whether it is there.
+ */
+static bool
+may_serve_on(const struct judge *j, enum label_id id, const char *name)
+{
+	struct finding f = { 0 };
+
+	if (name == NULL || map_get(&j->k->model->secrets, name) == NULL)
+		return true;
+	if (claims_check_secret(j->k, j->s, id, name, &f) == 0)
+		return true;
+	finding_fini(&f);
+	return false;
+}
+
 /* Whether what served last can serve on; it does, then. */
 static bool
 take_last_good(struct judge *j, enum label_id id, const struct secret_fact *bad)
@@ -133,21 +150,15 @@ take_last_good(struct judge *j, enum label_id id, const struct secret_fact *bad)
 	    ? NULL
 	    : book->last_good(book->arg, j->s->id);
 	const struct secret_fact *fact;
-	struct finding f = { 0 };
 
 	if (last == NULL)
 		return false;
 	fact = fact_of(j, last);
 	if (fact != NULL && fact->state != SECRET_GOOD && !fact->kept)
 		return false;
-	if (claims_check_secret(j->k, j->s, LABEL_SSL_CERT, last->name, &f) !=
-		0 ||
-	    (last->key != NULL &&
-		claims_check_secret(j->k, j->s, LABEL_SSL_KEY, last->key, &f) !=
-		    0)) {
-		finding_fini(&f);
+	if (!may_serve_on(j, LABEL_SSL_CERT, last->name) ||
+	    !may_serve_on(j, LABEL_SSL_KEY, last->key))
 		return false;
-	}
 	{
 		char *reason _cleanup_free_ =
 		    xasprintf("%s; the last good certificate, %s, serves on",

@@ -60,8 +60,10 @@ live_take_removal(
 		(void)model_remove_network(l->model, r.networks[i]);
 	for (i = 0; i < r.nodes_len; i++)
 		(void)model_remove_node(l->model, r.nodes[i]);
-	for (i = 0; i < r.secrets_len; i++)
+	for (i = 0; i < r.secrets_len; i++) {
+		live_secrets_removed(&l->secrets, r.secrets[i]);
 		(void)model_remove_secret(l->model, r.secrets[i]);
+	}
 	for (i = 0; i < r.configs_len; i++)
 		(void)model_remove_config(l->model, r.configs[i]);
 	bus_removal_fini(&r);

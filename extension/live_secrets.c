@@ -211,6 +211,24 @@ drop_use(void *value)
 	free_use(value);
 }
 
+void
+live_secrets_removed(struct live_secrets *s, const char *name)
+{
+	struct map left = { 0 };
+	struct map_entry *e;
+	size_t i;
+
+	for (i = 0; (e = map_next(&s->last_good, &i)) != NULL;) {
+		const struct secret_use *u = e->value;
+
+		if (strcmp(u->name, name) != 0 &&
+		    (u->key == NULL || strcmp(u->key, name) != 0))
+			(void)map_set(&left, e->key, s);
+	}
+	(void)forget(s, &s->last_good, &left, drop_use);
+	map_fini(&left);
+}
+
 bool
 live_secrets_learn(struct live_secrets *s, const struct routing *r)
 {

@@ -29,6 +29,8 @@ bool live_secrets_refresh(
  * there was anything to forget.
  */
 bool live_secrets_learn(struct live_secrets *s, const struct routing *r);
+/* Docker has the secret no longer: nothing is served on with it. */
+void live_secrets_removed(struct live_secrets *s, const char *name);
 int live_secrets_store(struct live_secrets *s, struct error *e) _warn_unused_;
 /* The manifest's member "secrets", the caller's. */
 void live_secrets_manifest(const struct routing *r, char **ret);

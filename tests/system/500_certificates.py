@@ -193,6 +193,38 @@ def a_label_that_names_a_bad_secret_leaves_the_last_good_one_in_force():
     tap.equal(system.services()["a"]["state"], "accepted")
     marker("after-bad")
     wait_certificate("a.example", third)
+
+
+@tap.test
+def it_serves_on_though_nobody_remembers_that_a_label_named_it():
+    """A reader that starts anew tells of what labels name now."""
+    pid = system.status()["reader"]["pid"]
+    with witness.Witness(
+            "127.0.0.1:%d" % system.clusters["blue"].ssl_port,
+            host="a.example", tls=True) as watch:
+        os.kill(pid, signal.SIGKILL)
+        procs.wait_for(lambda: system.status()["reader"]["pid"]
+                       not in (0, pid), SOON, "another reader")
+        marker("after-reader")
+        watch.wait_count(50)
+    watch.check()
+    tap.equal(system.services()["a"]["state"], "accepted")
+    wait_certificate("a.example", third)
+
+
+@tap.test
+def once_docker_has_it_no_longer_it_is_out_of_force():
+    fake.set_label("a", "com.docker.lb.ssl_cert", "a-v2")
+    wait_certificate("a.example", third)
+    procs.wait_for(lambda: system.services()["a"].get("code") is None, SOON,
+                   "no remark")
+    fake.set_label("a", "com.docker.lb.ssl_cert", "a-bad")
+    procs.wait_for(lambda: "a-bad" in remarks("a") and
+                   "a-v2" in remarks("a"), SOON, "the remark")
+    remove_secret("a-v2")
+    wait_code("a", "bad-certificate")
+    procs.wait_for(lambda: served("a.example") is None, SOON,
+                   "no certificate")
     put("a-bad", second)
     wait_certificate("a.example", second)
 
