@@ -22,8 +22,15 @@ struct nginx_context {
 	 * server, and theirs is in X-Forwarded-For.
 	 */
 	bool front_tls;
-	bool http11;	/* upstreams are spoken to in HTTP/1.1 */
-	bool keepalive; /* connections to tasks are kept */
+	/*
+	 * Live, without a passthrough: TLS servers listen on one of its sockets
+	 * beside the port.  When the last passthrough has gone, connections
+	 * that old workers' stream block has taken are still to come there.
+	 */
+	bool kept;
+	bool front_socket; /* balancers' connections come over a socket */
+	bool http11;	   /* upstreams are spoken to in HTTP/1.1 */
+	bool keepalive;	   /* connections to tasks are kept */
 };
 
 #if defined(__x86_64__)

@@ -75,7 +75,7 @@ write_untold(
 	bool in = true;
 	size_t i;
 
-	if (!x->front_tls || l->allow.len + l->deny.len == 0)
+	if (!x->front_socket || l->allow.len + l->deny.len == 0)
 		return;
 	for (i = 0; i < from->items.len && in; i++)
 		in = lets_in(l, from->items.at[i]);

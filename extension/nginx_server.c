@@ -33,29 +33,43 @@ nginx_server_listen(struct emit *m, const struct nginx_context *x)
 
 /*
  * Behind a passthrough the client's address comes by PROXY protocol; that of a
- * trusted balancer does, and the client's is where the balancer says.
+ * trusted balancer does, and the client's is where the balancer says.  What a
+ * server trusts takes the place of what the http block does.
  */
 static void
 write_client_address(struct emit *m, const struct nginx_context *x, bool front)
 {
 	emit_line(m, "set_real_ip_from unix:");
-	if (front) {
+	if (front || (x->kept && x->c->nginx.accept_proxy_protocol))
 		nginx_conf_trusted(m, x);
-		emit_line(m, "real_ip_header X-Forwarded-For");
-	} else {
-		emit_line(m, "real_ip_header proxy_protocol");
+	emit_begin(m, "real_ip_header ");
+	emit_choice(m, front, "X-Forwarded-For", "proxy_protocol");
+	emit_end(m);
+}
+
+/* On a socket that a passthrough's stream block connects to. */
+static void
+write_socket(
+    struct emit *m, const struct nginx_context *x, bool front, bool is_default)
+{
+	emit_begin(m, "listen ");
+	nginx_server_socket(
+	    m, x, front ? NGINX_FRONT_SOCKET : NGINX_TLS_SOCKET);
+	if (is_default) {
+		emit_text(m, " default_server ssl");
+		if (x->c->nginx.http2)
+			emit_text(m, " http2");
+		emit_text(m, " proxy_protocol");
 	}
+	emit_end(m);
+	write_client_address(m, x, front);
 }
 
 void
 nginx_server_https(struct emit *m, const struct nginx_context *x, bool front)
 {
 	if (x->sites->passthrough) {
-		emit_begin(m, "listen ");
-		nginx_server_socket(
-		    m, x, front ? NGINX_FRONT_SOCKET : NGINX_TLS_SOCKET);
-		emit_end(m);
-		write_client_address(m, x, front);
+		write_socket(m, x, front, false);
 	} else if (x->o->live) {
 		emit_line(m, "include agent/listen_https.conf");
 	} else {
@@ -63,6 +77,8 @@ nginx_server_https(struct emit *m, const struct nginx_context *x, bool front)
 		emit_listen(m, x->o->listen_ssl);
 		emit_end(m);
 	}
+	if (x->kept)
+		write_socket(m, x, x->front_socket, false);
 }
 
 /* A secret with the certificate may hold the key too. */
@@ -167,15 +183,7 @@ write_default_tls(struct emit *m, const struct nginx_context *x, bool front)
 
 	emit_block(m, "server");
 	if (x->sites->passthrough) {
-		emit_begin(m, "listen ");
-		nginx_server_socket(
-		    m, x, front ? NGINX_FRONT_SOCKET : NGINX_TLS_SOCKET);
-		emit_text(m, " default_server ssl");
-		if (x->c->nginx.http2)
-			emit_text(m, " http2");
-		emit_text(m, " proxy_protocol");
-		emit_end(m);
-		write_client_address(m, x, front);
+		write_socket(m, x, front, true);
 	} else if (x->o->live) {
 		emit_line(m, "include agent/default_https.conf");
 	} else {
@@ -188,6 +196,8 @@ write_default_tls(struct emit *m, const struct nginx_context *x, bool front)
 			emit_text(m, " proxy_protocol");
 		emit_end(m);
 	}
+	if (x->kept)
+		write_socket(m, x, x->front_socket, true);
 	if (terminate)
 		write_certificate(m, x, &s->owner->labels);
 	else

@@ -267,6 +267,24 @@ sum_up(struct work *w)
 	w->whole->fallback = w->fallback->fallback;
 }
 
+/* An operator's own words on the client's address, here or in a file. */
+static bool
+has_own_address(const struct cluster_config *c)
+{
+	const char *const raw[] = { c->nginx.ssl_options, c->nginx.http_options,
+		c->templates != NULL ? c->templates->text[TEMPLATE_HTTP] : NULL,
+		c->templates != NULL ? c->templates->text[TEMPLATE_SERVER]
+				     : NULL };
+	size_t i;
+
+	for (i = 0; i < countof(raw); i++)
+		if (raw[i] != NULL &&
+		    (strstr(raw[i], "real_ip") != NULL ||
+			strstr(raw[i], "include") != NULL))
+			return true;
+	return false;
+}
+
 static void
 set_context(struct work *w, const struct cluster_config *c,
     const struct render_options *o)
@@ -286,9 +304,13 @@ set_context(struct work *w, const struct cluster_config *c,
 		.front_tls = sites->passthrough &&
 		    c->nginx.real_ip_from.items.len > 0 &&
 		    !c->nginx.accept_proxy_protocol,
+		.kept = o->live && sites->terminate && !sites->passthrough &&
+		    !has_own_address(c),
 		.http11 = http11,
 		.keepalive = http11 && c->nginx.upstream_keepalive > 0,
 	};
+	w->x.front_socket = w->x.front_tls ||
+	    (w->x.kept && w->x.front && !c->nginx.accept_proxy_protocol);
 }
 
 static void

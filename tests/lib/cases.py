@@ -337,7 +337,7 @@ def ini(settings):
 class Client:
     """One connection and what came back on it; requests byte for byte."""
 
-    def __init__(self, where, request, pki):
+    def __init__(self, where, request, pki, secured=True):
         source = (request["from"], 0) if "from" in request else None
         self.sock = socket.create_connection(where, DEADLINE, source)
         if "proxy" in request:
@@ -345,19 +345,24 @@ class Client:
         if "proxy_v2" in request:
             self.sock.sendall(PROXY_V2 + b"".join(map(socket.inet_aton, (
                 request["proxy_v2"], "10.0.0.1"))) + b"\0\1\1\xbb")
-        if request.get("tls"):
-            context = ssl.create_default_context(
-                cafile=os.path.join(pki.folder, "ca.pem"))
-            if "alpn" in request:
-                context.set_alpn_protocols(request["alpn"])
-            if "tls_max" in request:
-                context.maximum_version = ssl.TLSVersion[
-                    request["tls_max"].replace(".", "_")]
-            name = request.get("sni", request.get("host"))
-            if request.get("sni") == "":
-                context.check_hostname = False
-                name = None
-            self.sock = context.wrap_socket(self.sock, server_hostname=name)
+        if request.get("tls") and secured:
+            self.secure(request, pki)
+        self.file = self.sock.makefile("rb")
+
+    def secure(self, request, pki):
+        """TLS from here on; a Client that is not "secured" calls it later."""
+        context = ssl.create_default_context(
+            cafile=os.path.join(pki.folder, "ca.pem"))
+        if "alpn" in request:
+            context.set_alpn_protocols(request["alpn"])
+        if "tls_max" in request:
+            context.maximum_version = ssl.TLSVersion[
+                request["tls_max"].replace(".", "_")]
+        name = request.get("sni", request.get("host"))
+        if request.get("sni") == "":
+            context.check_hostname = False
+            name = None
+        self.sock = context.wrap_socket(self.sock, server_hostname=name)
         self.file = self.sock.makefile("rb")
 
     def alpn(self):

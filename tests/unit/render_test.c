@@ -209,6 +209,50 @@ behind_a_passthrough_tls_moves_to_a_socket(void **state)
 	routes_fini(&f);
 }
 
+/* sites/https.inc of a TLS host without a passthrough. */
+static void
+assert_kept(const char *ini, const struct render_options *o, const char *want)
+{
+	struct fixture f = fixture(ini);
+	struct accepted *a = routes_service(&f, "svca");
+	struct rendered *r;
+
+	a->labels.ssl_cert = (char *)(uintptr_t) "cert";
+	routes_pool(
+	    routes_add(&f, a, "a.example", "/", TLS_TERMINATE), a, 1, 1, 1);
+	r = must_render(&f, o);
+	assert_string_equal(rendered_file(r, "sites/https.inc")->text, want);
+	rendered_free(r);
+	routes_fini(&f);
+}
+
+static void
+live_the_socket_of_a_passthrough_that_has_gone_is_still_there(void **state)
+{
+	static const char port[] = "include agent/listen_https.conf;\n";
+
+	(void)state;
+	assert_kept("", &live,
+	    "include agent/listen_https.conf;\nlisten unix:tls.sock;\n"
+	    "set_real_ip_from unix:;\nreal_ip_header proxy_protocol;\n");
+	assert_kept("[nginx]\nreal_ip_from = 10.0.0.3\n", &live,
+	    "include agent/listen_https.conf;\nlisten unix:front.sock;\n"
+	    "set_real_ip_from unix:;\nset_real_ip_from 10.0.0.3;\n"
+	    "real_ip_header X-Forwarded-For;\n");
+	assert_kept("[nginx]\nreal_ip_from = 10.0.0.3\n"
+		    "accept_proxy_protocol = true\n",
+	    &live,
+	    "include agent/listen_https.conf;\nlisten unix:tls.sock;\n"
+	    "set_real_ip_from unix:;\nset_real_ip_from 10.0.0.3;\n"
+	    "real_ip_header proxy_protocol;\n");
+	/* What the operator says of addresses is not said against. */
+	assert_kept("[nginx]\nhttp_options = set_real_ip_from 10.0.0.3;\n",
+	    &live, port);
+	assert_kept(
+	    "[nginx]\nhttp_options = include /etc/real;\n", &live, port);
+	assert_kept("", &offline, "listen 127.0.0.1:8443;\n");
+}
+
 static void
 a_value_that_got_past_the_grammar_is_refused(void **state)
 {
@@ -327,6 +371,8 @@ main(void)
 		cmocka_unit_test(hosts_with_equal_routes_share_a_server),
 		cmocka_unit_test(live_files_include_what_the_agent_writes),
 		cmocka_unit_test(behind_a_passthrough_tls_moves_to_a_socket),
+		cmocka_unit_test(
+		    live_the_socket_of_a_passthrough_that_has_gone_is_still_there),
 		cmocka_unit_test(a_value_that_got_past_the_grammar_is_refused),
 		cmocka_unit_test(an_address_that_is_none_is_refused),
 		cmocka_unit_test(raw_options_stand_in_files_of_their_own),
