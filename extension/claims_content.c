@@ -4,6 +4,7 @@
  */
 #include "claims_judge.h"
 
+#include "base/mem.h"
 #include "crypto/certificate.h"
 
 #include <string.h>
@@ -140,37 +141,52 @@ may_serve_on(const struct judge *j, enum label_id id, const char *name)
 	return false;
 }
 
-/* Whether what served last can serve on; it does, then. */
+static void
+put_last_good(struct judge *j, enum label_id id, const struct secret_use *last)
+{
+	struct labels *l = &j->a->labels;
+	char **to = id == LABEL_SSL_CERT ? &l->ssl_cert
+	    : id == LABEL_BASIC_AUTH	 ? &l->basic_auth
+					 : &l->ssl_backend_ca;
+
+	free(*to);
+	*to = xstrdup(last->name);
+	if (id != LABEL_SSL_CERT)
+		return;
+	free(l->ssl_key);
+	l->ssl_key = last->key == NULL ? NULL : xstrdup(last->key);
+	j->a->last_good_certificate = true;
+}
+
+/*
+ * Whether what served last can serve on; it does, then.  Who may log in, and
+ * whom to believe, only until the new file is there: not where it is bad.
+ */
 static bool
-take_last_good(struct judge *j, enum label_id id, const struct secret_fact *bad)
+take_last_good(struct judge *j, enum label_id id, enum label_id at,
+    const struct secret_use *use, const struct secret_fact *bad)
 {
 	const struct secret_book *book = j->k->options.secrets;
-	struct labels *l = &j->a->labels;
-	const struct secret_use *last = book->last_good == NULL
-	    ? NULL
-	    : book->last_good(book->arg, j->s->id);
 	const struct secret_fact *fact;
+	const struct secret_use *last;
+	char *reason _cleanup_free_ = NULL;
 
+	if (book->last_good == NULL ||
+	    (id != LABEL_SSL_CERT && bad->state != SECRET_MISSING))
+		return false;
+	last = book->last_good(book->arg, j->s->id, use->kind);
 	if (last == NULL)
 		return false;
 	fact = fact_of(j, last);
 	if (fact != NULL && fact->state != SECRET_GOOD && !fact->kept)
 		return false;
-	if (!may_serve_on(j, LABEL_SSL_CERT, last->name) ||
+	if (!may_serve_on(j, id, last->name) ||
 	    !may_serve_on(j, LABEL_SSL_KEY, last->key))
 		return false;
-	{
-		char *reason _cleanup_free_ =
-		    xasprintf("%s; the last good certificate, %s, serves on",
-			bad->reason, last->name);
-
-		remark(j, code_of(bad, id), id, reason);
-	}
-	free(l->ssl_cert);
-	free(l->ssl_key);
-	l->ssl_cert = xstrdup(last->name);
-	l->ssl_key = last->key == NULL ? NULL : xstrdup(last->key);
-	j->a->last_good_certificate = true;
+	reason = xasprintf("%s; the last good %s, %s, serves on", bad->reason,
+	    id == LABEL_SSL_CERT ? "certificate" : "one", last->name);
+	remark(j, code_of(bad, id), at, reason);
+	put_last_good(j, id, last);
 	return true;
 }
 
@@ -199,8 +215,8 @@ judge_content(struct judge *j, enum label_id id)
 		remark(j, code_of(fact, id), at, reason);
 		return;
 	}
-	if (fact->state != SECRET_GOOD && id == LABEL_SSL_CERT &&
-	    take_last_good(j, at, fact)) {
+	if (fact->state != SECRET_GOOD &&
+	    take_last_good(j, id, at, &use, fact)) {
 		(void)labels_secret(&j->a->labels, id, &use);
 		fact = fact_of(j, &use);
 		if (fact == NULL || fact->kept)

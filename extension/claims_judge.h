@@ -40,7 +40,8 @@ void judge_secrets(struct judge *j);
 void judge_in_force(struct judge *j);
 /*
  * claims_content.c: what is known of the contents.  A certificate that is not
- * good gives way to the last one that was, with a remark.
+ * good, and other files that are not there, give way to the last good ones,
+ * with a remark.
  */
 void judge_contents(struct judge *j);
 /* After judge_hosts(). */

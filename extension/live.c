@@ -251,10 +251,14 @@ check_converged(struct live *l, const struct proxy_news *news)
 
 /* What agents say of secrets can bring a service in, or set it aside. */
 static void
-check_secrets(struct live *l)
+check_secrets(struct live *l, const struct proxy *p)
 {
-	if (live_secrets_refresh(&l->secrets, &l->proxies, clock_mono_ms()) &&
-	    l->whole)
+	bool news =
+	    live_secrets_refresh(&l->secrets, &l->proxies, clock_mono_ms());
+
+	if (p != NULL && live_secrets_told(&l->secrets, p))
+		news = true;
+	if (news && l->whole)
 		live_changed(l);
 }
 
@@ -282,7 +286,7 @@ on_report(void *arg, const struct proxy_news *news)
 		live_event(l, "proxy-error", "proxy %s: %s", p->id, p->error);
 	}
 	check_converged(l, news);
-	check_secrets(l);
+	check_secrets(l, p);
 	live_blame_report(l, p);
 	push_soon(l);
 }
@@ -312,7 +316,7 @@ on_tick(uv_timer_t *timer)
 	struct live *l = container_of(timer, struct live, tick);
 
 	if (proxies_tick(&l->proxies, clock_mono_ms(), on_silent, l)) {
-		check_secrets(l);
+		check_secrets(l, NULL);
 		push_soon(l);
 	}
 	served_prune(&l->served, l->model);

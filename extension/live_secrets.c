@@ -21,46 +21,74 @@ get_fact(void *arg, const struct secret_use *use)
 }
 
 static const struct secret_use *
-get_last_good(void *arg, const char *service_id)
+get_last_good(void *arg, const char *service_id, enum secret_kind kind)
 {
 	struct live_secrets *s = arg;
+	const struct last_good *g = map_get(&s->last_good, service_id);
 
-	return map_get(&s->last_good, service_id);
+	return g == NULL ? NULL : g->of[kind];
 }
 
 static void
-free_use(struct secret_use *u)
+drop_use(struct secret_use **u)
 {
-	if (u == NULL)
+	if (*u == NULL)
 		return;
-	secret_use_fini(u);
-	free(u);
+	secret_use_fini(*u);
+	free(*u);
+	*u = NULL;
+}
+
+static void
+drop_last_good(void *value)
+{
+	struct last_good *g = value;
+
+	for (size_t k = 0; k < SECRET_KIND_COUNT; k++)
+		drop_use(&g->of[k]);
+	free(g);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void
+set_last_good(
+    struct live_secrets *s, const char *service, const struct secret_use *use)
+{
+	struct last_good *g = map_get(&s->last_good, service);
+	struct secret_use **u;
+
+	if (g == NULL) {
+		g = xcalloc(1, sizeof(*g));
+		(void)map_set(&s->last_good, service, g);
+	}
+	u = &g->of[use->kind];
+	if (*u != NULL && same_text((*u)->name, use->name) &&
+	    same_text((*u)->key, use->key))
+		return;
+	drop_use(u);
+	*u = xcalloc(1, sizeof(**u));
+	secret_use_copy(use, *u);
+	s->stored = false;
 }
 
 /* ---- on disk ---- */
 
 static void
-load_last_good(struct live_secrets *s, const json_t *list)
+load_last_good(struct live_secrets *s, json_t *list)
 {
-	const json_t *o;
+	struct secret_serving serving = { { NULL, 0, 0 } };
 	size_t i;
 
-	json_array_foreach(list, i, o)
-	{
-		const char *service =
-		    json_string_value(json_object_get(o, "service"));
-		const char *name =
-		    json_string_value(json_object_get(o, "name"));
-		const char *key = json_string_value(json_object_get(o, "key"));
-		struct secret_use *u;
-
-		if (service == NULL || name == NULL)
-			continue;
-		u = xcalloc(1, sizeof(*u));
-		u->name = xstrdup(name);
-		u->key = key == NULL ? NULL : xstrdup(key);
-		free_use(map_set(&s->last_good, service, u));
-	}
+	secret_serving_decode(list, &serving);
+	for (i = 0; i < serving.list.len; i++)
+		set_last_good(
+		    s, serving.list.at[i].service, &serving.list.at[i].use);
+	secret_serving_fini(&serving);
 }
 
 /* What cannot be read is as if nothing were known: the agents tell. */
@@ -75,6 +103,8 @@ load(struct live_secrets *s)
 	j = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
 	secret_facts_decode(json_object_get(j, "facts"), &s->facts);
 	load_last_good(s, json_object_get(j, "last_good"));
+	load_last_good(s, json_object_get(j, "last_good_others"));
+	s->stored = true;
 }
 
 static int
@@ -83,27 +113,30 @@ compare_keys(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Runs of an older kind read certificates only: others stand apart. */
 static void
-encode_last_good(const struct live_secrets *s, struct str *out)
+encode_last_good(const struct live_secrets *s, bool others, struct str *out)
 {
 	struct {
 		VEC(const char *) list;
 	} ids = { { NULL, 0, 0 } };
+	const char *before = "\n";
 	struct map_entry *e;
 	size_t i;
 
 	for (i = 0; (e = map_next(&s->last_good, &i)) != NULL;)
 		vec_push(&ids.list, e->key);
 	vec_sort(&ids.list, compare_keys);
-	for (i = 0; i < ids.list.len; i++) {
-		const struct secret_use *u =
-		    map_get(&s->last_good, ids.list.at[i]);
+	for (i = 0; i < ids.list.len * SECRET_KIND_COUNT; i++) {
+		const char *id = ids.list.at[i / SECRET_KIND_COUNT];
+		const struct last_good *g = map_get(&s->last_good, id);
+		const struct secret_use *u = g->of[i % SECRET_KIND_COUNT];
 
-		str_add(out, i == 0 ? "\n{\"service\":" : ",\n{\"service\":");
-		str_add_json(out, ids.list.at[i], strlen(ids.list.at[i]));
-		str_add_member(out, "name", u->name);
-		str_add_member(out, "key", u->key);
-		str_addc(out, '}');
+		if (u == NULL || others != (u->kind != SECRET_CERTIFICATE))
+			continue;
+		str_add(out, before);
+		secret_serving_add(out, id, u);
+		before = ",\n";
 	}
 	vec_fini(&ids.list);
 }
@@ -118,7 +151,9 @@ live_secrets_store(struct live_secrets *s, struct error *e)
 	str_add(&text, "{\"version\":1,\"facts\":");
 	secret_facts_encode(&s->facts, &text);
 	str_add(&text, ",\n\"last_good\":[");
-	encode_last_good(s, &text);
+	encode_last_good(s, false, &text);
+	str_add(&text, "],\n\"last_good_others\":[");
+	encode_last_good(s, true, &text);
 	str_add(&text, "]}\n");
 	if (fs_write(s->path, text.p, text.len, 0640, e) != 0)
 		return -1;
@@ -156,23 +191,6 @@ live_secrets_refresh(
 	return !same;
 }
 
-static void
-set_last_good(
-    struct live_secrets *s, const char *service, const struct secret_use *use)
-{
-	const struct secret_use *old = map_get(&s->last_good, service);
-	struct secret_use *u;
-
-	if (old != NULL && strcmp(old->name, use->name) == 0 &&
-	    (old->key == NULL) == (use->key == NULL) &&
-	    (use->key == NULL || strcmp(old->key, use->key) == 0))
-		return;
-	u = xcalloc(1, sizeof(*u));
-	secret_use_copy(use, u);
-	free_use(map_set(&s->last_good, service, u));
-	s->stored = false;
-}
-
 /* Removes what is not among 'known' and frees it. */
 static bool
 forget(struct live_secrets *s, struct map *m, const struct map *known,
@@ -205,35 +223,76 @@ drop_fact(void *value)
 	free(value);
 }
 
-static void
-drop_use(void *value)
-{
-	free_use(value);
-}
-
 void
 live_secrets_removed(struct live_secrets *s, const char *name)
 {
-	struct map left = { 0 };
 	struct map_entry *e;
-	size_t i;
 
-	for (i = 0; (e = map_next(&s->last_good, &i)) != NULL;) {
-		const struct secret_use *u = e->value;
+	for (size_t i = 0; (e = map_next(&s->last_good, &i)) != NULL;) {
+		struct last_good *g = e->value;
 
-		if (strcmp(u->name, name) != 0 &&
-		    (u->key == NULL || strcmp(u->key, name) != 0))
-			(void)map_set(&left, e->key, s);
+		for (size_t k = 0; k < SECRET_KIND_COUNT; k++) {
+			const struct secret_use *u = g->of[k];
+
+			if (u == NULL ||
+			    (strcmp(u->name, name) != 0 &&
+				!same_text(u->key, name)))
+				continue;
+			drop_use(&g->of[k]);
+			s->stored = false;
+		}
 	}
-	(void)forget(s, &s->last_good, &left, drop_use);
-	map_fini(&left);
+}
+
+bool
+live_secrets_told(struct live_secrets *s, const struct proxy *p)
+{
+	bool news = false;
+
+	for (size_t i = 0; i < p->serving.list.len; i++) {
+		const struct secret_served *x = &p->serving.list.at[i];
+		const struct last_good *g = map_get(&s->last_good, x->service);
+
+		if (g != NULL && g->of[x->use.kind] != NULL)
+			continue;
+		set_last_good(s, x->service, &x->use);
+		news = true;
+	}
+	return news;
+}
+
+/* What 'a' is served with, where that is good. */
+static void
+learn(struct live_secrets *s, const struct accepted *a)
+{
+	static const enum label_id ids[] = { LABEL_SSL_CERT,
+		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+	struct last_good *g;
+	struct secret_use use;
+
+	for (size_t i = 0; i < countof(ids); i++) {
+		const struct secret_fact *f;
+
+		if (accepted_secret(a, ids[i], &use)) {
+			f = get_fact(s, &use);
+			if (f != NULL && f->state == SECRET_GOOD)
+				set_last_good(s, a->service->id, &use);
+		} else if (!labels_secret(&a->labels, ids[i], &use) &&
+		    ids[i] != LABEL_SSL_CERT &&
+		    (g = map_get(&s->last_good, a->service->id)) != NULL &&
+		    g->of[use.kind] != NULL) {
+			/* Nobody asks for it: what came after is no successor.
+			 */
+			drop_use(&g->of[use.kind]);
+			s->stored = false;
+		}
+	}
 }
 
 bool
 live_secrets_learn(struct live_secrets *s, const struct routing *r)
 {
 	struct map services = { 0 }, ids = { 0 };
-	struct secret_use use;
 	size_t i;
 	bool any;
 
@@ -242,14 +301,9 @@ live_secrets_learn(struct live_secrets *s, const struct routing *r)
 		return false;
 	for (i = 0; i < r->accepted.len; i++) {
 		const struct accepted *a = r->accepted.at[i];
-		const struct secret_fact *f;
 
 		(void)map_set(&services, a->service->id, s);
-		if (!accepted_secret(a, LABEL_SSL_CERT, &use))
-			continue;
-		f = get_fact(s, &use);
-		if (f != NULL && f->state == SECRET_GOOD)
-			set_last_good(s, a->service->id, &use);
+		learn(s, a);
 	}
 	for (i = 0; i < r->rejected.len; i++)
 		if (r->rejected.at[i].service_id != NULL)
@@ -257,33 +311,73 @@ live_secrets_learn(struct live_secrets *s, const struct routing *r)
 			    &services, r->rejected.at[i].service_id, s);
 	for (i = 0; i < r->uses.len; i++)
 		(void)map_set(&ids, r->uses.at[i].id, s);
-	any = forget(s, &s->last_good, &services, drop_use);
+	any = forget(s, &s->last_good, &services, drop_last_good);
 	any = forget(s, &s->facts, &ids, drop_fact) || any;
 	map_fini(&services);
 	map_fini(&ids);
 	return any;
 }
 
+/* Whom each use serves: ID -> IDs of services, by commas, the caller's. */
+static void
+find_users(const struct routing *r, struct map *ret)
+{
+	static const enum label_id ids[] = { LABEL_SSL_CERT,
+		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+	char id[SECRET_ID_SIZE];
+	struct secret_use use;
+
+	for (size_t i = 0; i < r->accepted.len * countof(ids); i++) {
+		const struct accepted *a = r->accepted.at[i / countof(ids)];
+		struct str *users;
+
+		if (!accepted_secret(a, ids[i % countof(ids)], &use))
+			continue;
+		secret_use_id(&use, id);
+		users = map_get(ret, id);
+		if (users == NULL) {
+			users = xcalloc(1, sizeof(*users));
+			str_init(users, FILE_MAX);
+			(void)map_set(ret, id, users);
+		}
+		str_add(users, users->len == 0 ? "" : ",");
+		str_add_json(users, a->service->id, strlen(a->service->id));
+	}
+}
+
 void
 live_secrets_manifest(const struct routing *r, char **ret)
 {
 	STR_AUTO(text, FILE_MAX);
+	struct map users = { 0 };
 	struct str *out = &text;
+	struct map_entry *e;
 	size_t i;
 
+	find_users(r, &users);
 	str_addc(out, '[');
 	for (i = 0; i < r->uses.len; i++) {
 		const struct routing_secret *u = &r->uses.at[i];
+		const struct str *who = map_get(&users, u->id);
 
 		str_addf(out, "%s{\"id\":\"%s\",\"kind\":\"%s\"",
 		    i == 0 ? "\n" : ",\n", u->id,
 		    secret_kind_name(u->use.kind));
 		str_add_member(out, "name", u->use.name);
 		str_add_member(out, "key", u->use.key);
-		str_addf(out, ",\"used\":%s}", u->used ? "true" : "false");
+		str_addf(out, ",\"used\":%s", u->used ? "true" : "false");
+		str_add(out, ",\"services\":[");
+		str_addn(
+		    out, who == NULL ? "" : who->p, who == NULL ? 0 : who->len);
+		str_add(out, "]}");
 	}
 	str_addc(out, ']');
 	*ret = str_take(out);
+	for (i = 0; (e = map_next(&users, &i)) != NULL;) {
+		str_fini(e->value);
+		free(e->value);
+	}
+	map_fini(&users);
 }
 
 /* ---- life ---- */
@@ -308,7 +402,7 @@ live_secrets_fini(struct live_secrets *s)
 
 	secret_facts_free(&s->facts);
 	for (i = 0; (e = map_next(&s->last_good, &i)) != NULL;)
-		free_use(e->value);
+		drop_last_good(e->value);
 	map_fini(&s->last_good);
 	free(s->path);
 }

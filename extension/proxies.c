@@ -20,6 +20,7 @@ proxy_free(struct proxy *p)
 	free(p->engine);
 	free(p->error);
 	secret_facts_free(&p->secrets);
+	secret_serving_fini(&p->serving);
 	free(p);
 }
 
@@ -77,6 +78,8 @@ take(struct proxy *p, const json_t *j, struct proxy_news *news)
 	p->pinned = json_is_true(json_object_get(j, "pinned"));
 	secret_facts_free(&p->secrets);
 	secret_facts_decode(json_object_get(j, "secrets"), &p->secrets);
+	secret_serving_fini(&p->serving);
+	secret_serving_decode(json_object_get(j, "serving"), &p->serving);
 	p->refused = state != NULL && strcmp(state, "refused") == 0;
 	p->asked_config[0] = '\0';
 	if (asked != NULL && sha256_is_hex(asked))

@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "base/sha256.h"
 #include "base/str.h"
-#include "crypto/secret.h"
+#include "secret_facts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +37,8 @@ struct proxy {
 	bool draining;
 	bool pinned;	    /* serves what a rollback put in force */
 	struct map secrets; /* ID -> struct secret_fact *, owned */
+	/* What it serves on with where it lacks something; or empty. */
+	struct secret_serving serving;
 };
 
 struct proxies {

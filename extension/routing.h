@@ -126,11 +126,10 @@ struct secret_book {
 	const struct secret_fact *(*fact)(
 	    void *arg, const struct secret_use *use);
 	/*
-	 * The certificate that the service was last served with and that was
-	 * good, or NULL.
+	 * What the service was last served with and that was good, or NULL.
 	 */
 	const struct secret_use *(*last_good)(
-	    void *arg, const char *service_id);
+	    void *arg, const char *service_id, enum secret_kind kind);
 	void *arg;
 };
 

@@ -75,6 +75,57 @@ secret_facts_decode(const json_t *list, struct map *ret)
 	}
 }
 
+void
+secret_serving_decode(const json_t *list, struct secret_serving *ret)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		const char *kind =
+		    json_string_value(json_object_get(o, "kind"));
+		int number =
+		    kind == NULL ? SECRET_CERTIFICATE : secret_kind_parse(kind);
+		char *service = text_of(o, "service");
+		char *name = text_of(o, "name");
+		struct secret_served *s;
+
+		if (service == NULL || name == NULL || number < 0 ||
+		    !secret_name_ok(name) || ret->list.len >= FACTS_MAX) {
+			free(service);
+			free(name);
+			continue;
+		}
+		s = vec_add(&ret->list);
+		s->service = service;
+		s->use = (struct secret_use){ (enum secret_kind)number, name,
+			text_of(o, "key") };
+	}
+}
+
+void
+secret_serving_add(
+    struct str *out, const char *service, const struct secret_use *u)
+{
+	str_add(out, "{\"service\":");
+	str_add_json(out, service, strlen(service));
+	str_add_member(out, "kind", secret_kind_name(u->kind));
+	str_add_member(out, "name", u->name);
+	str_add_member(out, "key", u->key);
+	str_addc(out, '}');
+}
+
+void
+secret_serving_fini(struct secret_serving *s)
+{
+	for (size_t i = 0; i < s->list.len; i++) {
+		free(s->list.at[i].service);
+		secret_use_fini(&s->list.at[i].use);
+	}
+	vec_fini(&s->list);
+}
+
 static int
 compare_keys(const void *a, const void *b)
 {

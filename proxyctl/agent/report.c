@@ -2,10 +2,14 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "base/version.h"
 #include "secrets.h"
+
+/* A report that is longer tells of no more. */
+#define SERVING_UNTIL (6U * 1024 * 1024)
 
 static const char *const outcomes[] = {
 	[APPLY_APPLIED] = "applied",
@@ -26,6 +30,52 @@ report_encode_check(const struct agent_options *o, const struct apply_result *r,
 	str_add_member(ret, "state", outcomes[r->outcome]);
 	str_add_member(ret, "error", r->words[0] == '\0' ? NULL : r->words);
 	str_addc(ret, '}');
+}
+
+/* Of one secret of a manifest: an item for each service that it serves. */
+static void
+add_users(json_t *secret, struct str *ret, const char **before)
+{
+	json_t *services = json_object_get(secret, "services");
+	json_t *service;
+	size_t i;
+
+	if (!json_is_true(json_object_get(secret, "used")))
+		return;
+	json_array_foreach(services, i, service)
+	{
+		json_auto_t *item = json_pack("{s:O,s:O,s:O,s:O*}", "service",
+		    service, "kind", json_object_get(secret, "kind"), "name",
+		    json_object_get(secret, "name"), "key",
+		    json_object_get(secret, "key"));
+		char *text =
+		    item == NULL ? NULL : json_dumps(item, JSON_COMPACT);
+
+		if (text != NULL && ret->len < SERVING_UNTIL) {
+			str_add(ret, *before);
+			str_add(ret, text);
+			*before = ",";
+		}
+		free(text);
+	}
+}
+
+/*
+ * An extension that lost its state does not know what can serve on for what is
+ * lacking; the manifest in force does.
+ */
+static void
+add_serving(const struct manifest *m, struct str *ret)
+{
+	json_auto_t *root = json_loadb(m->text, m->len, 0, NULL);
+	const char *before = "";
+	json_t *secret;
+	size_t i;
+
+	str_add(ret, ",\"serving\":[");
+	json_array_foreach(json_object_get(root, "secrets"), i, secret)
+	    add_users(secret, ret, &before);
+	str_addc(ret, ']');
 }
 
 void
@@ -56,6 +106,8 @@ report_encode(const struct report *r, struct str *ret)
 	str_add_member(ret, "path", "structure");
 	if (r->secrets != NULL)
 		secrets_report(r->secrets, ret);
+	if (ours && r->outcome == APPLY_LACKING)
+		add_serving(r->in_force, ret);
 	str_addf(ret,
 	    ",\"reloads\":%" PRIu64 ",\"timing\":{\"fetched_us\":%" PRIu64
 	    ",\"checked_us\":%" PRIu64 ",\"live_us\":%" PRIu64

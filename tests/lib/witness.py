@@ -41,11 +41,12 @@ class Witness:
 
     def __init__(self, where, host="localhost", target="/", threads=2,
                  rate=100.0, allowed=(200,), expect=None, keepalive=False,
-                 timeout=10.0, tls=False):
+                 timeout=10.0, tls=False, headers=None):
         self.address, port = where.rsplit(":", 1)
         self.port = int(port)
         self.host, self.target = host, target
         self.allowed, self.expect = allowed, expect
+        self.headers = headers or {}
         self.keepalive, self.timeout, self.tls = keepalive, timeout, tls
         self.pause = threads / rate
         self.count = 0
@@ -106,6 +107,8 @@ class Witness:
         try:
             connection.putrequest("GET", self.target, skip_host=True)
             connection.putheader("Host", self.host)
+            for header in self.headers.items():
+                connection.putheader(*header)
             if not self.keepalive:
                 connection.putheader("Connection", "close")
             connection.endheaders()

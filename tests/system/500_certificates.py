@@ -213,6 +213,23 @@ def it_serves_on_though_nobody_remembers_that_a_label_named_it():
 
 
 @tap.test
+def a_supervisor_without_its_state_learns_it_of_the_proxies():
+    with witness.Witness(
+            "127.0.0.1:%d" % system.clusters["blue"].ssl_port,
+            host="a.example", tls=True) as watch:
+        system.process.kill()
+        system.process.wait(30)
+        shutil.rmtree(os.path.join(system.run_dir, "state"))
+        system.start()
+        procs.wait_for(lambda: "a-bad" in remarks("a") and
+                       "a-v2" in remarks("a"), SOON, "the remark")
+        marker("after-state")
+        watch.wait_count(50)
+    watch.check()
+    wait_certificate("a.example", third)
+
+
+@tap.test
 def once_docker_has_it_no_longer_it_is_out_of_force():
     fake.set_label("a", "com.docker.lb.ssl_cert", "a-v2")
     wait_certificate("a.example", third)
@@ -285,6 +302,32 @@ def passwords_and_authorities_reach_the_proxies_as_well():
     procs.wait_for(lambda: all(system.get(
         "blue", "e.example", "/", i, headers=basic).status == 401
         for i in range(2)), SOON, "the new password")
+
+
+@tap.test
+def new_passwords_that_are_not_there_yet_leave_the_ones_before_in_force():
+    basic = {"Authorization": "Basic dTpx"}
+    secret("logins-v2")
+    with witness.Witness(system.clusters["blue"].where(), host="e.example",
+                         headers=basic) as watch:
+        fake.set_label("e", "com.docker.lb.basic_auth", "logins-v2")
+        procs.wait_for(lambda: "the last good one, logins, serves on" in
+                       remarks("e"), SOON, "the remark")
+        marker("after-logins")
+        watch.wait_count(50)
+    watch.check()
+    put("logins-v2", b"u:{PLAIN}r\n")
+    procs.wait_for(lambda: all(system.get(
+        "blue", "e.example", "/", i, headers=basic).status == 401
+        for i in range(2)), SOON, "the new password")
+    # Bad ones let nobody in.
+    put("logins", b"u:{PLAIN}q\n")
+    secret("logins-v3", b"\0")
+    fake.set_label("e", "com.docker.lb.basic_auth", "logins-v3")
+    procs.wait_for(lambda: system.get(
+        "blue", "e.example", headers={
+            "Authorization": "Basic dTpy"}).status in (401, 503), SOON,
+        "nobody to be let in")
 
 
 def config(name, content):
