@@ -38,6 +38,9 @@ CASE = {
             "redirects": "http://moved.example,http://new.example/base"}},
     },
 }
+# tests/cases, which may run at the same time, has other ports there.
+for service in CASE["services"].values():
+    service["labels"]["port"] = "22070"
 ROUTES = [
     ("web.example", "/app", "app"), ("web.example", "/deep/er", "app"),
     ("app.example", "/app", "app"), ("app.example", "/deep/er", "app"),
