@@ -61,6 +61,9 @@ static void
 deliver(struct live *l, struct rendered *r, const struct state_change *change)
 {
 	bool news = state_take(l->state, r, change);
+	size_t routes = l->routing->routes.len;
+	size_t rejected = l->routing->rejected.len;
+	const char *what = change->structure ? "structure" : "endpoints";
 
 	live_store_soon(l);
 	if (!news)
@@ -68,14 +71,12 @@ deliver(struct live *l, struct rendered *r, const struct state_change *change)
 	live_record_delivered(l, change->structure);
 	if (l->pending_us == 0)
 		l->pending_us = timing_from(change);
-	log_info("generation %llu (%s): %zu routes, %zu services rejected",
-	    (unsigned long long)state_generation(l->state),
-	    change->structure ? "structure" : "endpoints",
-	    l->routing->routes.len, l->routing->rejected.len);
-	live_event(l, "generation", "generation %llu: %zu routes (%s)",
-	    (unsigned long long)state_generation(l->state),
-	    l->routing->routes.len,
-	    change->structure ? "structure" : "endpoints");
+	log_info("generation %llu (%s): %zu route%s, %zu service%s rejected",
+	    (unsigned long long)state_generation(l->state), what, routes,
+	    routes == 1 ? "" : "s", rejected, rejected == 1 ? "" : "s");
+	live_event(l, "generation", "generation %llu: %zu route%s (%s)",
+	    (unsigned long long)state_generation(l->state), routes,
+	    routes == 1 ? "" : "s", what);
 	control_publish(l->control);
 }
 

@@ -8,26 +8,24 @@
 #include "gate_granted.h"
 #include "model/label.h"
 
+static void
+names_fini(struct gate_names *names)
+{
+	for (size_t i = 0; i < names->len; i++)
+		free(names->at[i]);
+	vec_fini(names);
+}
+
 void
 gate_need_fini(struct gate_need *n)
 {
-	for (size_t i = 0; i < n->networks.len; i++)
-		free(n->networks.at[i]);
-	for (size_t i = 0; i < n->secrets.len; i++)
-		free(n->secrets.at[i]);
-	for (size_t i = 0; i < n->configs.len; i++)
-		free(n->configs.at[i]);
-	vec_fini(&n->networks);
-	vec_fini(&n->secrets);
-	vec_fini(&n->configs);
+	names_fini(&n->networks);
+	names_fini(&n->secrets);
+	names_fini(&n->configs);
 }
 
-struct names {
-	VEC(char *) list;
-};
-
 static int
-parse_names(json_t *list, struct names *ret, struct error *e)
+parse_names(json_t *list, struct gate_names *ret, struct error *e)
 {
 	json_t *item;
 	size_t i;
@@ -40,7 +38,7 @@ parse_names(json_t *list, struct names *ret, struct error *e)
 
 		if (s == NULL || s[0] == '\0' || strlen(s) > 255)
 			return error_set(e, EPROTO, "need: not a name");
-		vec_push(&ret->list, xstrdup(s));
+		vec_push(ret, xstrdup(s));
 	}
 	return 0;
 }
@@ -50,25 +48,17 @@ gate_need_parse(
     const char *body, size_t len, struct gate_need *ret, struct error *e)
 {
 	json_auto_t *o = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
-	struct names networks = { 0 }, secrets = { 0 }, configs = { 0 };
 	struct gate_need n = { 0 };
-	int rc;
 
 	if (!json_is_object(o))
 		return error_set(e, EPROTO, "need: not an object");
-	rc = parse_names(json_object_get(o, "networks"), &networks, e);
-	if (rc == 0)
-		rc = parse_names(json_object_get(o, "secrets"), &secrets, e);
-	if (rc == 0)
-		rc = parse_names(json_object_get(o, "configs"), &configs, e);
-	memcpy(&n.networks, &networks.list, sizeof(n.networks));
-	memcpy(&n.secrets, &secrets.list, sizeof(n.secrets));
-	memcpy(&n.configs, &configs.list, sizeof(n.configs));
-	n.unsure = json_is_true(json_object_get(o, "unsure"));
-	if (rc != 0) {
+	if (parse_names(json_object_get(o, "networks"), &n.networks, e) != 0 ||
+	    parse_names(json_object_get(o, "secrets"), &n.secrets, e) != 0 ||
+	    parse_names(json_object_get(o, "configs"), &n.configs, e) != 0) {
 		gate_need_fini(&n);
 		return -1;
 	}
+	n.unsure = json_is_true(json_object_get(o, "unsure"));
 	*ret = n;
 	return 0;
 }
@@ -109,6 +99,21 @@ refuse(struct str *refused, const char *what, const char *name)
 	str_add_shown(refused, name);
 }
 
+/* The next of the cluster's services that there is; NULL: no more. */
+static const struct service *
+next_service(const struct model *m, const struct map *services, size_t *i)
+{
+	const struct map_entry *e;
+
+	while ((e = map_next(services, i)) != NULL) {
+		const struct service *s = map_get(&m->services, e->key);
+
+		if (s != NULL)
+			return s;
+	}
+	return NULL;
+}
+
 /* --------------------------------------------------------------- networks */
 
 static bool
@@ -129,14 +134,11 @@ static bool
 somebody_is_on(
     const struct model *m, const struct map *services, const struct network *n)
 {
-	const struct map_entry *e;
+	const struct service *s;
 
-	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
-		const struct service *s = map_get(&m->services, e->key);
-
-		if (s != NULL && is_on(m, s, n))
+	for (size_t i = 0; (s = next_service(m, services, &i)) != NULL;)
+		if (is_on(m, s, n))
 			return true;
-	}
 	return false;
 }
 
@@ -200,18 +202,15 @@ somebody_may(const struct model *m, const struct map *services,
 {
 	bool once = gate_granted_has(w->granted, 's', secret->name);
 	bool any = w->config->cluster.secrets != SECRETS_GRANTED;
-	const struct map_entry *e;
+	const struct service *s;
 
 	if (any && once)
 		return true;
-	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
-		const struct service *s = map_get(&m->services, e->key);
-
-		if (s != NULL && (once || names(s, secret->name, false)) &&
+	for (size_t i = 0; (s = next_service(m, services, &i)) != NULL;)
+		if ((once || names(s, secret->name, false)) &&
 		    (any || service_mounts(s, secret->name) ||
 			secret_allows(secret, s)))
 			return true;
-	}
 	return false;
 }
 
@@ -248,14 +247,11 @@ static bool
 somebody_names(
     const struct model *m, const struct map *services, const char *name)
 {
-	const struct map_entry *e;
+	const struct service *s;
 
-	for (size_t i = 0; (e = map_next(services, &i)) != NULL;) {
-		const struct service *s = map_get(&m->services, e->key);
-
-		if (s != NULL && names(s, name, true))
+	for (size_t i = 0; (s = next_service(m, services, &i)) != NULL;)
+		if (names(s, name, true))
 			return true;
-	}
 	return false;
 }
 

@@ -14,10 +14,15 @@
 #include "gate_spec.h"
 #include "model/model.h"
 
+struct gate_names {
+	char **at; /* owned, and each */
+	size_t len, room;
+};
+
 struct gate_need {
-	VEC(char *) networks; /* IDs */
-	VEC(char *) secrets;  /* names */
-	VEC(char *) configs;  /* names */
+	struct gate_names networks; /* IDs */
+	struct gate_names secrets;
+	struct gate_names configs;
 	/* The extension knows of nothing before itself: a proxy that runs may
 	 * tell it that another generation is pinned. */
 	bool unsure;

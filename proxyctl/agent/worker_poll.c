@@ -156,6 +156,14 @@ on_failed(struct worker *w, const struct apply_result *r)
 	must(uv_timer_start(&w->retry_timer, on_retry, delay, 0) == 0);
 }
 
+static void
+on_kept(const struct apply_result *r, const char *what)
+{
+	log_error("generation %" PRIu64
+		  " %s: %s; the one before stays in force",
+	    r->manifest->generation, what, r->words);
+}
+
 /* Only asked for its opinion: nothing of ours changes. */
 static void
 on_checked(struct worker *w, const struct apply_result *r)
@@ -185,25 +193,19 @@ worker_on_apply_done(void *arg, const struct apply_result *r)
 		on_applied(w, r);
 		break;
 	case APPLY_REFUSED:
-		log_error("generation %" PRIu64 " refused by nginx: %s; the "
-			  "one before stays in force",
-		    r->manifest->generation, r->words);
-		manifest_free(r->manifest);
+		on_kept(r, "refused by nginx");
 		break;
 	case APPLY_LACKING:
-		log_error("generation %" PRIu64 " is not tried: %s; the one "
-			  "before stays in force",
-		    r->manifest->generation, r->words);
-		manifest_free(r->manifest);
+		on_kept(r, "is not tried");
 		break;
 	case APPLY_FAILED:
 		on_failed(w, r);
-		manifest_free(r->manifest);
 		break;
 	case APPLY_ACCEPTED: /* of a check only */
-		manifest_free(r->manifest);
 		break;
 	}
+	if (r->outcome != APPLY_APPLIED)
+		manifest_free(r->manifest);
 	reporter_send(w->reporter);
 	worker_poll_next(w);
 }

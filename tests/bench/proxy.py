@@ -15,8 +15,8 @@ import shutil
 import statistics
 import subprocess
 
-import cases
 import procs
+from snapshot import Snapshot
 
 NGINX = "/usr/sbin/nginx"
 HOST = "web.example"
@@ -195,7 +195,7 @@ class Contender:
     def render(self):
         case = {"services": {"web": {"labels": {"hosts": HOST}, "tasks": 4}}}
         with open(self.dir.join("s.json"), "w") as out:
-            json.dump(cases.Snapshot(case, None).document, out)
+            json.dump(Snapshot(case, None).document, out)
         self.write("c.ini", "[nginx]\naccess_log = off\nworker_processes = 1"
                    "\nhide_info_headers = %s\n" % (
                        "false" if self.info else "true"))

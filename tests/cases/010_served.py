@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import cases
+import certificates
 import procs
 import tap
 
@@ -51,7 +52,7 @@ if not os.access(cases.NGINX, os.X_OK):
     tap.skip_all("no nginx here (make deps installs it)")
 base = procs.TempDir("bh-cases-")
 tap.cleanup(shutil.rmtree, base.path)
-authority = cases.Pki(base.path)
+authority = certificates.Pki(base.path)
 for index, case_name in enumerate(names()):
     add(case_name, index, authority)
 tap.main()

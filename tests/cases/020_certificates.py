@@ -8,8 +8,10 @@ import shutil
 import subprocess
 
 import cases
+import certificates
 import procs
 import tap
+from snapshot import Snapshot
 
 # name of the secret with the certificate, that with the key, both alike
 GOOD = ("pem:a.example", "pem:*.a.example", "rsa:2048:a.example",
@@ -53,7 +55,7 @@ class Try:
         case = {"services": {"web": {"labels": {
             "hosts": "web.example", "ssl_cert": "cert", "ssl_key": "key"}}},
                 "secrets": self.names}
-        snapshot = cases.Snapshot(case, authority)
+        snapshot = Snapshot(case, authority)
         with open(self.path("snapshot.json"), "w") as out:
             json.dump(snapshot.document, out)
         with open(self.path("c.ini"), "w"):
@@ -137,5 +139,5 @@ if not os.access(cases.NGINX, os.X_OK):
     tap.skip_all("no nginx here (make deps installs it)")
 base = procs.TempDir("bh-pki-")
 tap.cleanup(shutil.rmtree, base.path)
-authority = cases.Pki(base.path)
+authority = certificates.Pki(base.path)
 tap.main()

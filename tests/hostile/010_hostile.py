@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 import cases
+import certificates
 import procs
 import tap
 
@@ -490,7 +491,7 @@ def add(topic, case):
 def main():
     os.chmod(TEMP.path, 0o755)
     os.mkdir(TEMP.join("secrets"))
-    pki = cases.Pki(TEMP.path)
+    pki = certificates.Pki(TEMP.path)
     for name, what in (("api-cert", "cert:api.example"),
                        ("api-key", "key:api.example"),
                        ("evil-cert", "cert:evil.example"),

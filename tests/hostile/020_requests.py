@@ -16,6 +16,7 @@ import time
 import backends
 import bulkhead
 import cases
+import certificates
 import procs
 import tap
 
@@ -461,7 +462,7 @@ if not os.access(cases.NGINX, os.X_OK):
 BASE = procs.TempDir("bh-requests-")
 tap.cleanup(shutil.rmtree, BASE.path)
 SERVED = cases.Served(CASE, BASE.join("case"), PORT,
-                      cases.Pki(BASE.path))
+                      certificates.Pki(BASE.path))
 os.mkdir(BASE.join("case"))
 os.chmod(BASE.path, 0o755)
 SERVED.render()

@@ -2,12 +2,11 @@
 The stack of deploy/ on a real Swarm of one node with the clusters us-east and
 us-west, and the sample services of the vendor's pages behind it.
 
-    pages = pages.Pages()
-    pages.deploy()
-    pages.command("docker service create --name demo … ehazlett/docker-demo")
-    pages.published("METADATA of it", "demo.local")
-    pages.gone("demo")
-    pages.stop()
+    site = pages.begin()  # its first test brings the stack up
+    site.command("docker service create --name demo … ehazlett/docker-demo")
+    site.published("METADATA of it", "demo.local")
+    site.gone("demo")
+    pages.main(site)
 """
 
 import json
@@ -15,7 +14,9 @@ import os
 import shlex
 import shutil
 
-import cases
+import certificates
+import connection
+import engine
 import images
 import nodes
 import procs
@@ -38,12 +39,35 @@ def why_not():
         None if shutil.which("openssl") else "no openssl")
 
 
+def begin():
+    """The Pages of a program, brought up as its first test."""
+    why = why_not()
+    if why:
+        tap.skip_all(why)
+    site = Pages()
+    tap.cleanup(site.stop)
+
+    @tap.step
+    def the_stack_is_up_with_two_clusters():
+        site.deploy()
+    return site
+
+
+def main(site):
+    """Runs what was written down."""
+    try:
+        site.bulkhead.start()
+    except engine.CannotRun as reason:
+        tap.skip_all(str(reason))
+    tap.main()
+
+
 class Pages:
     """bulkhead: the stack; pki: certificates that ask() believes."""
 
     def __init__(self):
         self.bulkhead = stack.Stack(nodes.Swarm(1), 1)
-        self.pki = cases.Pki(self.bulkhead.tmp.path)
+        self.pki = certificates.Pki(self.bulkhead.tmp.path)
         self.samples = {}
         stack.PORTS.update({EAST: 80, WEST: 8080})
 
@@ -96,7 +120,7 @@ class Pages:
         """[(status, headers, what the application told)] on one connection."""
         ports = SSL_PORTS if tls else stack.PORTS
         where = (self.bulkhead.swarm.node(0).address, ports[cluster])
-        client = cases.Client(where, {"host": host, "tls": tls}, self.pki)
+        client = connection.Client(where, {"host": host, "tls": tls}, self.pki)
         found = []
         try:
             for _ in range(count):
@@ -162,7 +186,7 @@ class Pages:
         """Whether bytes come back over an upgraded connection."""
         where = (self.bulkhead.swarm.node(0).address,
                  (SSL_PORTS if tls else stack.PORTS)[EAST])
-        client = cases.Client(where, {"host": host, "tls": tls}, self.pki)
+        client = connection.Client(where, {"host": host, "tls": tls}, self.pki)
         try:
             client.send({"get": target, "host": host, "send": UPGRADE})
             if client.receive()[0] != 101:

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
-import cases   # noqa: E402
+import certificates  # noqa: E402
 import engine  # noqa: E402
 import nodes   # noqa: E402
 import procs   # noqa: E402
@@ -223,7 +223,7 @@ def reasons(service):
 @tap.step
 def a_config_with_authorities_is_mounted_and_read():
     """An agent alone can tell whether there are certificates in it."""
-    pki = cases.Pki(bulkhead.tmp.path)
+    pki = certificates.Pki(bulkhead.tmp.path)
     make_config("ca-good", pki.read(pki.join("ca.pem")).decode())
     make_config("ca-bad", "no certificate at all\n")
     for name, wanted in (("good", ("accepted", None)),

@@ -16,7 +16,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
-import cases   # noqa: E402
+import certificates  # noqa: E402
 import engine  # noqa: E402
 import httpc   # noqa: E402
 import nodes   # noqa: E402
@@ -72,7 +72,7 @@ def client():
 def secret(name):
     """A secret with a certificate of its own and the key."""
     os.mkdir(bulkhead.tmp.join(name))
-    pki = cases.Pki(bulkhead.tmp.join(name))
+    pki = certificates.Pki(bulkhead.tmp.join(name))
     cert, key = pki.pair(HOST)
     pem = pki.read(cert) + pki.read(key)
     answer = real.api("POST", "/secrets/create", {

@@ -9,24 +9,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
-import engine  # noqa: E402
 import pages   # noqa: E402
 import procs   # noqa: E402
 import tap     # noqa: E402
 from pages import EAST, PATIENCE  # noqa: E402
 
-why = pages.why_not()
-if why:
-    tap.skip_all(why)
-site = pages.Pages()
-tap.cleanup(site.stop)
+site = pages.begin()
 bulkhead = site.bulkhead
 real = bulkhead.real
-
-
-@tap.step
-def the_stack_is_up_with_two_clusters():
-    site.deploy()
 
 
 @tap.step
@@ -159,8 +149,4 @@ def labels_of_the_older_routing_mesh():
     site.gone("demo-hrm-app", host="foo.example.com")
 
 
-try:
-    bulkhead.start()
-except engine.CannotRun as reason:
-    tap.skip_all(str(reason))
-tap.main()
+pages.main(site)

@@ -10,25 +10,15 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
-import engine  # noqa: E402
 import pages   # noqa: E402
 import procs   # noqa: E402
 import stack   # noqa: E402
 import tap     # noqa: E402
 from pages import PATIENCE  # noqa: E402
 
-why = pages.why_not()
-if why:
-    tap.skip_all(why)
-site = pages.Pages()
-tap.cleanup(site.stop)
+site = pages.begin()
 bulkhead = site.bulkhead
 real = bulkhead.real
-
-
-@tap.step
-def the_stack_is_up_with_two_clusters():
-    site.deploy()
 
 
 DOCS = os.path.join(stack.DEPLOY, "..", "docs")
@@ -143,8 +133,4 @@ def the_stack_of_the_page_on_traefik():
     tap.contains(shell(look), "shop_web")
 
 
-try:
-    bulkhead.start()
-except engine.CannotRun as reason:
-    tap.skip_all(str(reason))
-tap.main()
+pages.main(site)

@@ -13,7 +13,7 @@ import ssl
 
 import backends
 import bulkhead
-import cases
+import certificates
 import engine
 import procs
 import tap
@@ -24,7 +24,7 @@ fake = engine.FakeSwarm("--task-delay", "100ms")
 system = bulkhead.System(fake.socket)
 folder = procs.TempDir("bh-secrets-")
 keys = procs.TempDir("bh-pki-")
-pki = cases.Pki(keys.path)
+pki = certificates.Pki(keys.path)
 
 
 def put(name, content):

@@ -13,7 +13,8 @@ import ssl
 
 import backends
 import bulkhead
-import cases
+import certificates
+import connection
 import engine
 import procs
 import tap
@@ -27,7 +28,7 @@ fake = engine.FakeSwarm("--task-delay", "100ms")
 system = bulkhead.System(fake.socket)
 folder = procs.TempDir("bh-secrets-")
 keys = procs.TempDir("bh-pki-")
-pki = cases.Pki(keys.path)
+pki = certificates.Pki(keys.path)
 CLUSTERS = {
     "near": "",
     "told": "[nginx]\nreal_ip_from = %s\n" % BALANCER,
@@ -39,7 +40,7 @@ CLUSTERS = {
 def ask(cluster, host, tls=True, **request):
     """(status, headers, what the application saw or None)"""
     where = system.clusters[cluster]
-    client = cases.Client(
+    client = connection.Client(
         ("127.0.0.1", where.ssl_port if tls else where.port),
         {"host": host, "tls": tls, **request}, pki)
     return ask_over(client, host, **request)
@@ -107,7 +108,7 @@ def connect(cluster, name):
     """A client that says nothing yet, taken by a worker of now."""
     request = {"host": named(cluster, name), "tls": True,
                **header(cluster, CLIENT)}
-    return request, cases.Client(
+    return request, connection.Client(
         ("127.0.0.1", system.clusters[cluster].ssl_port), request, pki,
         secured=False)
 
@@ -238,7 +239,7 @@ def an_sni_of_nobody_is_refused_on_the_shared_port():
 @tap.test
 def a_passed_through_connection_lives_on_over_reloads():
     host = named("near", "silent")
-    client = cases.Client(
+    client = connection.Client(
         ("127.0.0.1", system.clusters["near"].ssl_port),
         {"host": host, "tls": True}, pki)
     try:

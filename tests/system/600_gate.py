@@ -2,7 +2,6 @@
 """The gate on the simulated Swarm: a cluster's proxy service is made, kept,
 scaled, given the networks and secrets that its services need, and made again."""
 
-import json
 
 import bulkhead
 import engine

@@ -32,6 +32,7 @@ struct scene {
 	struct cluster_config *config;
 	struct model *model;
 	struct gate_view view;
+	char *made; /* the service as it was made first */
 };
 
 static struct cluster_config *
@@ -49,11 +50,13 @@ config(int token)
 	return c;
 }
 
-static void
-begin(struct scene *s)
+static int
+begin(void **state)
 {
+	struct scene *s = xcalloc(1, sizeof(*s));
 	struct error e;
 
+	*state = s;
 	s->config = config(1);
 	s->model = docker_decode_snapshot(secrets, strlen(secrets), &e);
 	assert_non_null(s->model);
@@ -64,14 +67,20 @@ begin(struct scene *s)
 		.owner = "me",
 		.may_create = true,
 		.now_ms = 1000000 };
+	return 0;
 }
 
-static void
-end(struct scene *s)
+static int
+end(void **state)
 {
+	struct scene *s = *state;
+
 	gate_group_free(s->group);
 	cluster_config_free(s->config);
 	model_free(s->model);
+	free(s->made);
+	free(s);
+	return 0;
 }
 
 /* A look at the service with that spec, and the tasks. */
@@ -109,80 +118,89 @@ step(struct scene *s, uint64_t later_ms)
 	return spec;
 }
 
-/* The service as it is made, after which the INI names another token. */
-static char *
-made_then_changed(struct scene *s)
+static void
+make(struct scene *s)
 {
-	char *spec;
-
 	gate_group_see(s->group, NULL);
-	spec = step(s, 0);
-	assert_non_null(spec);
-	see(s, spec, "", NULL);
+	s->made = step(s, 0);
+	assert_non_null(s->made);
+}
+
+/* The service is made, after which the INI names another token. */
+static void
+make_then_change(struct scene *s)
+{
+	make(s);
+	see(s, s->made, "", NULL);
 	assert_null(step(s, 5000));
 	cluster_config_free(s->config);
 	s->group->config = s->config = config(2);
+}
+
+/* The service is made, and is on a network that nobody needs. */
+static void
+make_on_a_network(struct scene *s)
+{
+	const char *rest;
+	char *with;
+
+	make(s);
+	rest = strstr(s->made, ",\"RestartPolicy\"");
+	with = xasprintf("%.*s,\"Networks\":[{\"Target\":\"n1\"}]%s",
+	    (int)(rest - s->made), s->made, rest);
+	see(s, with, "", NULL);
+	free(with);
+}
+
+/* A change is written so much later; what it is. */
+static char *
+written(struct scene *s, uint64_t later_ms)
+{
+	char *spec = step(s, later_ms);
+
+	assert_non_null(spec);
 	return spec;
 }
 
 static void
 a_credential_that_was_replaced_goes_in_the_same_roll(void **state)
 {
-	struct scene s;
-	char *old, *spec;
+	struct scene *s = *state;
+	char *spec;
 
-	(void)state;
-	begin(&s);
-	old = made_then_changed(&s);
-	assert_null(step(&s, 0));
-	spec = step(&s, 5000);
-	assert_non_null(spec);
+	make_then_change(s);
+	assert_null(step(s, 0));
+	spec = written(s, 5000);
 	assert_non_null(strstr(spec, "agent-token-2"));
 	assert_null(strstr(spec, "agent-token-1"));
 	free(spec);
-	free(old);
-	end(&s);
 }
 
 static void
 a_roll_that_waits_for_a_port_being_drained_is_not_stuck(void **state)
 {
-	struct scene s;
-	char *old, *spec;
+	struct scene *s = *state;
 
-	(void)state;
-	begin(&s);
-	old = made_then_changed(&s);
-	see(&s, old, "updating", OLD_STAYS);
-	assert_null(step(&s, 0));
-	assert_null(step(&s, 19000));
+	make_then_change(s);
+	see(s, s->made, "updating", OLD_STAYS);
+	assert_null(step(s, 0));
+	assert_null(step(s, 19000));
 	/* An engine that is gone stops nothing: the wait has an end. */
-	assert_null(step(&s, 6000));
-	spec = step(&s, 5000);
-	assert_non_null(spec);
-	free(spec);
-	free(old);
-	end(&s);
+	assert_null(step(s, 6000));
+	free(written(s, 5000));
 }
 
 static void
 a_roll_whose_task_finds_no_place_gives_way_to_a_change(void **state)
 {
-	struct scene s;
-	char *old, *spec;
+	struct scene *s = *state;
 
-	(void)state;
-	begin(&s);
-	old = made_then_changed(&s);
-	see(&s, old, "updating", NEW_WAITS);
-	assert_null(step(&s, 0));
-	assert_null(step(&s, 4000));
-	assert_null(step(&s, 1000)); /* the change is gathered from here on */
-	spec = step(&s, 5000);
-	assert_non_null(spec);
-	free(spec);
-	free(old);
-	end(&s);
+	make_then_change(s);
+	see(s, s->made, "updating", NEW_WAITS);
+	assert_null(step(s, 0));
+	assert_null(step(s, 4000));
+	assert_null(step(s, 1000)); /* the change is gathered from here on */
+	free(written(s, 5000));
 }
 
 /* The words of what is wrong, after a look and 'later_ms'. */
@@ -203,117 +221,77 @@ assert_told(struct scene *s, uint64_t later_ms, const char *words)
 static void
 a_task_that_waits_for_its_predecessors_port_is_no_alarm(void **state)
 {
-	struct scene s;
-	char *old;
+	struct scene *s = *state;
 
-	(void)state;
-	begin(&s);
-	old = made_then_changed(&s);
-	see(&s, old, "updating", OLD_STAYS);
-	assert_told(&s, 0, NULL);
-	assert_told(&s, 19000, NULL);
+	make_then_change(s);
+	see(s, s->made, "updating", OLD_STAYS);
+	assert_told(s, 0, NULL);
+	assert_told(s, 19000, NULL);
 	/* It has gone: the next look may find it placed, or not. */
-	see(&s, old, "updating", NULL);
-	gate_look_task(s.group->seen, NEW_WAITS, strlen(NEW_WAITS));
-	assert_told(&s, 250, NULL);
-	assert_told(&s, 3000, "wait for a node");
-	free(old);
-	end(&s);
+	see(s, s->made, "updating", NULL);
+	gate_look_task(s->group->seen, NEW_WAITS, strlen(NEW_WAITS));
+	assert_told(s, 250, NULL);
+	assert_told(s, 3000, "wait for a node");
 }
 
 static void
 a_task_that_finds_no_place_at_all_is_told(void **state)
 {
-	struct scene s;
-	char *old;
+	struct scene *s = *state;
 
-	(void)state;
-	begin(&s);
-	old = made_then_changed(&s);
-	see(&s, old, "updating", OLD_STAYS);
-	assert_told(&s, 0, NULL);
+	make_then_change(s);
+	see(s, s->made, "updating", OLD_STAYS);
+	assert_told(s, 0, NULL);
 	/* An engine that is gone stops nothing. */
-	assert_told(&s, 23000, "wait for a node");
-	free(old);
-	end(&s);
+	assert_told(s, 23000, "wait for a node");
 }
 
 static void
 a_network_is_released_when_its_delay_is_over(void **state)
 {
-	struct scene s;
-	char *spec, *with;
+	struct scene *s = *state;
+	char *spec;
 
-	(void)state;
-	begin(&s);
-	gate_group_see(s.group, NULL);
-	spec = step(&s, 0);
-	assert_non_null(spec);
-	with = xasprintf("%.*s,\"Networks\":[{\"Target\":\"n1\"}]%s",
-	    (int)(strstr(spec, ",\"RestartPolicy\"") - spec), spec,
-	    strstr(spec, ",\"RestartPolicy\""));
-	see(&s, with, "", NULL);
-	assert_null(step(&s, 0));
-	assert_null(step(&s, 9000));
-	assert_null(step(&s, 900));
-	free(spec);
-	spec = step(&s, 100);
-	assert_non_null(spec);
+	make_on_a_network(s);
+	assert_null(step(s, 0));
+	assert_null(step(s, 9000));
+	assert_null(step(s, 900));
+	spec = written(s, 100);
 	assert_null(strstr(spec, "n1"));
 	free(spec);
-	free(with);
-	end(&s);
 }
 
 static void
 nothing_goes_while_the_extension_is_unsure_what_is_pinned(void **state)
 {
-	struct scene s;
-	char *spec, *with;
+	struct scene *s = *state;
 
-	(void)state;
-	begin(&s);
-	gate_group_see(s.group, NULL);
-	spec = step(&s, 0);
-	assert_non_null(spec);
-	with = xasprintf("%.*s,\"Networks\":[{\"Target\":\"n1\"}]%s",
-	    (int)(strstr(spec, ",\"RestartPolicy\"") - spec), spec,
-	    strstr(spec, ",\"RestartPolicy\""));
-	free(spec);
-	see(&s, with, "", NULL);
-	s.group->seen->running = 1;
-	s.group->need.unsure = true;
-	s.view.started_ms = s.view.now_ms;
-	assert_null(step(&s, 0));
-	assert_null(step(&s, 12000));
-	assert_null(step(&s, 2000));
+	make_on_a_network(s);
+	s->group->seen->running = 1;
+	s->group->need.unsure = true;
+	s->view.started_ms = s->view.now_ms;
+	assert_null(step(s, 0));
+	assert_null(step(s, 12000));
+	assert_null(step(s, 2000));
 	/* An agent spoke: from now on it is known what nobody needs. */
-	s.group->need.unsure = false;
-	assert_null(step(&s, 0));
-	assert_null(step(&s, 9000));
-	spec = step(&s, 1000);
-	assert_non_null(spec);
-	free(spec);
-	free(with);
-	end(&s);
+	s->group->need.unsure = false;
+	assert_null(step(s, 0));
+	assert_null(step(s, 9000));
+	free(written(s, 1000));
 }
 
 int
 main(void)
 {
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-		    a_credential_that_was_replaced_goes_in_the_same_roll),
-		cmocka_unit_test(
-		    a_roll_that_waits_for_a_port_being_drained_is_not_stuck),
-		cmocka_unit_test(
-		    a_roll_whose_task_finds_no_place_gives_way_to_a_change),
-		cmocka_unit_test(
-		    a_task_that_waits_for_its_predecessors_port_is_no_alarm),
-		cmocka_unit_test(a_task_that_finds_no_place_at_all_is_told),
-		cmocka_unit_test(a_network_is_released_when_its_delay_is_over),
-		cmocka_unit_test(
-		    nothing_goes_while_the_extension_is_unsure_what_is_pinned),
+		T(a_credential_that_was_replaced_goes_in_the_same_roll),
+		T(a_roll_that_waits_for_a_port_being_drained_is_not_stuck),
+		T(a_roll_whose_task_finds_no_place_gives_way_to_a_change),
+		T(a_task_that_waits_for_its_predecessors_port_is_no_alarm),
+		T(a_task_that_finds_no_place_at_all_is_told),
+		T(a_network_is_released_when_its_delay_is_over),
+		T(nothing_goes_while_the_extension_is_unsure_what_is_pinned),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

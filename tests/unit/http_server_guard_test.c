@@ -191,9 +191,8 @@ make_certificates(struct fixture *f)
 }
 
 static void
-only_our_authority_s_clients_are_served_over_tls(void **state)
+open_tls_server(struct fixture *f)
 {
-	struct fixture *f = *state;
 	char *ca _cleanup_free_ = in_folder(f, "ca.crt");
 	char *cert _cleanup_free_ = in_folder(f, "server.crt");
 	char *key _cleanup_free_ = in_folder(f, "server.key");
@@ -204,6 +203,14 @@ only_our_authority_s_clients_are_served_over_tls(void **state)
 		.tls_ca = ca,
 		.tls_cert = cert,
 		.tls_key = key });
+}
+
+static void
+only_our_authority_s_clients_are_served_over_tls(void **state)
+{
+	struct fixture *f = *state;
+
+	open_tls_server(f);
 	assert_int_equal(get_with(f, "ca", "agent"), 200);
 	assert_int_equal(f->handled, 1);
 	assert_true(f->authorized);
@@ -226,17 +233,9 @@ static void
 a_peer_that_leaves_a_tls_long_poll_is_noticed(void **state)
 {
 	struct fixture *f = *state;
-	char *ca _cleanup_free_ = in_folder(f, "ca.crt");
-	char *cert _cleanup_free_ = in_folder(f, "server.crt");
-	char *key _cleanup_free_ = in_folder(f, "server.key");
 	struct http_request *r;
 
-	make_certificates(f);
-	open_server(f,
-	    (struct http_server_options){ .listen = TCP,
-		.tls_ca = ca,
-		.tls_cert = cert,
-		.tls_key = key });
+	open_tls_server(f);
 	assert_int_equal(get_with(f, "ca", "agent"), 200);
 	r = start(f, "/later");
 	wait_for(f, f->waiting.len == 1);
@@ -254,9 +253,6 @@ static void
 a_stalled_handshake_does_not_spin_the_loop(void **state)
 {
 	struct fixture *f = *state;
-	char *ca _cleanup_free_ = in_folder(f, "ca.crt");
-	char *cert _cleanup_free_ = in_folder(f, "server.crt");
-	char *key _cleanup_free_ = in_folder(f, "server.key");
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons(23011),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -264,12 +260,7 @@ a_stalled_handshake_does_not_spin_the_loop(void **state)
 	unsigned turns = 0;
 	uint64_t end;
 
-	make_certificates(f);
-	open_server(f,
-	    (struct http_server_options){ .listen = TCP,
-		.tls_ca = ca,
-		.tls_cert = cert,
-		.tls_key = key });
+	open_tls_server(f);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	/* The head of a record that says more will come. */
 	must(send(fd, "\x16\x03\x01\x02\x00\x01", 6, MSG_NOSIGNAL) == 6);
