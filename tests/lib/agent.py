@@ -15,19 +15,6 @@ def free_port():
     return bulkhead.free_ports(1)
 
 
-def random_instant(random, longest):
-    """Lets up to 'longest' seconds pass: not a wait, a place to strike."""
-    time.sleep(random.uniform(0, longest))
-
-
-def title(pid):
-    try:
-        with open("/proc/%d/cmdline" % pid, "rb") as file:
-            return file.read().replace(b"\0", b" ").decode().strip()
-    except OSError:
-        return ""
-
-
 def parent(pid):
     try:
         with open("/proc/%d/stat" % pid) as file:
@@ -87,7 +74,7 @@ class Agent:
         for name in os.listdir("/proc"):
             if not name.isdigit():
                 continue
-            text = title(int(name))
+            text = procs.title(int(name))
             if not text.startswith("nginx: "):
                 continue
             try:
@@ -105,13 +92,13 @@ class Agent:
         """The master that the agent counts on, when it serves."""
         with open(os.path.join(self.dir, "nginx.pid")) as file:
             pid = int(file.read())
-        return pid if title(pid).startswith("nginx: master") else None
+        return pid if procs.title(pid).startswith("nginx: master") else None
 
     def worker(self):
         """pid of the agent's worker."""
         for name in os.listdir("/proc"):
             if (name.isdigit() and parent(int(name)) == self.process.pid
-                    and title(int(name)).endswith("--worker")):
+                    and procs.title(int(name)).endswith("--worker")):
                 return int(name)
         return None
 

@@ -11,6 +11,7 @@ proxies, in a folder of its own, in front of an engine (engine.py).
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -276,13 +277,38 @@ class System:
         return httpc.get(self.clusters[name].where(index), target, host=host,
                          **more)
 
+    def workers(self, name, index=0):
+        """Titles of the workers of a local proxy's nginx, old ones too."""
+        path = os.path.join(self.run_dir, "proxies", "%s.%d" % (name, index),
+                            "nginx.pid")
+        with open(path) as file:
+            master = int(file.read())
+        with open("/proc/%d/task/%d/children" % (master, master)) as file:
+            return [procs.title(int(pid)) for pid in file.read().split()]
+
+    def old_workers(self, name, index):
+        """How many accept beside the newest: for a moment after a reload
+        they do."""
+        path = os.path.join(self.run_dir, "proxies", "%s.%d" % (name, index),
+                            "agent", "main.conf")
+        try:
+            with open(path) as file:
+                wanted = int(re.search(r"worker_processes (\d+);",
+                                       file.read())[1])
+            return sum(title == "nginx: worker process" for title in
+                       self.workers(name, index)) - wanted
+        except (OSError, ValueError):
+            return 0  # no proxy of ours, or between two masters
+
     def wait_served(self, name, host, target="/", deadline=SOON, want=200):
         """Every proxy of the cluster answers 'want' for the host, several
-        times in a row: for a moment after a reload old workers accept too."""
+        times in a row, and no worker is left that may answer otherwise."""
         def served():
             return all(self.get(name, host, target, i).status == want
                        for i in range(self.clusters[name].replicas)
-                       for _ in range(8))
+                       for _ in range(8)) and all(
+                self.old_workers(name, i) <= 0
+                for i in range(self.clusters[name].replicas))
         procs.wait_for(served, deadline, "%s to answer %d through %s" % (
             host, want, name), 0.02)
 

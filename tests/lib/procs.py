@@ -63,6 +63,15 @@ def wait_for(predicate, deadline=30.0, what="", step=0.01):
         time.sleep(step)
 
 
+def title(pid):
+    """What a process calls itself; "" when it is gone."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as file:
+            return file.read().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
+
+
 def random_moment(generator, most):
     """Lets up to 'most' seconds pass: a kill comes at no set moment."""
     threading.Event().wait(generator.uniform(0, most))

@@ -23,6 +23,12 @@ tap.cleanup(A.remove)
 BAD_SITE = "server {\n\tno_such_directive on;\n}\n"
 
 
+def wait_poll(words):
+    """What is asked next has them: it comes after the report."""
+    procs.wait_for(lambda: words in A.control.requests[-1], 30,
+                   "a poll with " + words)
+
+
 def proxyctl(*args):
     return subprocess.run([procs.binary("proxyctl"), "agent"] + list(args),
                           capture_output=True, text=True, check=False,
@@ -164,8 +170,7 @@ def a_refused_configuration_changes_nothing_and_says_why():
     tap.ok(report["applied_config"] != config)
     tap.equal(A.reloads(), reloads)
     # Not asked for again: the next poll names what was refused.
-    procs.wait_for(lambda: ("have=" + config) in A.control.requests[-1], 20,
-                   "a poll that has the refused one")
+    wait_poll("have=" + config)
     A.apply(control.files("after"))
     tap.equal(A.get().text, "after")
     tap.equal(A.reloads(), reloads + 1)
@@ -339,7 +344,7 @@ def what_differs_from_what_is_in_force_is_enough():
         tap.equal(kept["config"], config)
         tap.equal(kept["files"], A.control.manifest["files"])
         tap.ok("base" not in kept and "removed" not in kept)
-        tap.contains(A.control.requests[-1], "&base=" + config)
+        wait_poll("&base=" + config)
     finally:
         A.control.deltas = None
 
@@ -358,7 +363,7 @@ def what_differs_and_does_not_make_it_up_is_asked_for_whole():
     polls = [r for r in A.control.requests[before:] if "/config?" in r]
     tap.ok(any("&base=" not in r for r in polls), str(polls))
     A.apply(sites("one"))
-    tap.contains(A.control.requests[-1], "&base=")
+    wait_poll("&base=")
 
 
 @tap.test
@@ -397,8 +402,10 @@ def descriptors_do_not_grow_with_reloads():
     count = len(os.listdir("/proc/%d/fd" % worker))
     for number in range(6):
         A.apply(control.files("fd %d" % number))
-    tap.ok(A.process.descriptors() <= keeper + 1)
-    tap.ok(len(os.listdir("/proc/%d/fd" % worker)) <= count + 1)
+    # A connection that has just ended may be one for a moment.
+    procs.wait_for(lambda: A.process.descriptors() <= keeper + 1 and len(
+        os.listdir("/proc/%d/fd" % worker)) <= count + 1, 30,
+        "no more descriptors than before")
 
 
 @tap.test
@@ -414,7 +421,7 @@ def a_second_agent_on_the_same_folder_refuses_to_start():
 
 @tap.test
 def drain_serves_on_then_ends_in_order():
-    A.apply(control.files("last"), settings={"drain_delay_ms": 1500})
+    A.apply(control.files("last"), settings={"drain_delay_ms": 3000})
     tap.equal(A.get(port=A.health).status, 200)
     with socket.socket(socket.AF_UNIX) as peer:
         peer.connect(os.path.join(A.dir, "agent.sock"))
@@ -428,7 +435,7 @@ def drain_serves_on_then_ends_in_order():
             served += 1
         tap.ok(served > 10)
     tap.equal(A.process.wait(30), 0)
-    tap.ok(time.monotonic() - start >= 1.5)
+    tap.ok(time.monotonic() - start >= 3)
     tap.ok(any(r["draining"] for r in A.control.reports))
     procs.wait_for(lambda: not A.nginx(), 30, "nginx to be gone")
 

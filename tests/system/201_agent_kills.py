@@ -79,7 +79,7 @@ def a_worker_killed_at_random_points_of_an_apply_x20():
             text = "kill %d" % number
             old = procs.wait_for(A.worker, 30, "a worker")
             config = A.control.set(control.files(text))
-            agent.random_instant(RANDOM, 0.06)
+            procs.random_moment(RANDOM, 0.06)
             kill(old)
             A.wait_report(state="applied", config=config)
             tap.equal(A.get().text, text)
@@ -213,7 +213,7 @@ def keeper_killed_during_applies_x10():
         for number in range(10):
             text = "keeper %d" % number
             config = A.control.set(control.files(text))
-            agent.random_instant(RANDOM, 0.08)
+            procs.random_moment(RANDOM, 0.08)
             A.process.kill()
             A.process.wait(30)
             A.control.reports.clear()
@@ -230,7 +230,7 @@ def masters_killed_during_applies_x10():
         for number in range(10):
             text = "mixed %d" % number
             config = A.control.set(control.files(text))
-            agent.random_instant(RANDOM, 0.08)
+            procs.random_moment(RANDOM, 0.08)
             kill(procs.wait_for(A.master, 30, "a master"))
             A.wait_report(applied_config=config)
             tap.equal(A.get().text, text)
@@ -244,7 +244,7 @@ def old_workers_with_long_requests_are_not_cut_short():
     tree = {"nginx.conf": control.BASE, "sites/default.conf": (
         "server {\n\tinclude agent/default_http.conf;\n"
         "\tlocation / {\n\t\treturn 200 %s;\n\t}\n"
-        "\tlocation /slow {\n\t\tlimit_rate 100;\n"
+        "\tlocation /slow {\n\t\tlimit_rate 50;\n"
         "\t\treturn 200 " + "y" * 4000 + ";\n\t}\n}\n")}
 
     def offer(number):

@@ -46,19 +46,7 @@ class Socket:
 
 def leaving():
     """Workers of generations before, which still have connections."""
-    with open(os.path.join(system.run_dir,
-                           "proxies/blue.0/nginx.pid")) as file:
-        master = file.read().strip()
-    with open("/proc/%s/task/%s/children" % (master, master)) as file:
-        workers = file.read().split()
-    count = 0
-    for worker in workers:
-        try:
-            with open("/proc/%s/cmdline" % worker) as file:
-                count += "shutting down" in file.read()
-        except OSError:
-            pass
-    return count
+    return sum("shutting down" in title for title in system.workers("blue"))
 
 
 def marker(name):
