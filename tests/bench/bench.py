@@ -297,6 +297,8 @@ def time_one(system, fake, services, kind, first):
             fake.scale("mark", 2 if i % 2 == 0 else 1)
         procs.wait_for(lambda g=generation: served_since(system, "c0", g),
                        180, "an event to be served", LOOK_S)
+        # Equally far apart at each size: what follows an event is in its
+        # figure, and as long.
         time.sleep(max(0.0, begun + PERIOD_S - time.monotonic()))
     passed = time.monotonic() - start
     after = all_ns(pids)
@@ -310,13 +312,15 @@ def time_one(system, fake, services, kind, first):
 
 
 def moving(pids):
+    """CPU time has no event to wait for: it is used within a while or not."""
     before = {k: cpu_ns(v) for k, v in pids.items()}
     time.sleep(0.5)
     return any(cpu_ns(v) - before[k] > 5_000_000 for k, v in pids.items())
 
 
 def quiet_ns(pids, seconds):
-    """What the same processes use in the same time when nothing happens."""
+    """What the same processes use in the same time when nothing happens: a
+    window of time."""
     before = all_ns(pids)
     time.sleep(min(seconds, 10))
     scale = seconds / min(seconds, 10)

@@ -220,12 +220,12 @@ network = control
         found = {}
 
         def ask(where):
-            end = time.monotonic() + deadline
-            while time.monotonic() < end:
-                if self.answers(where, host):
-                    found[where] = time.monotonic()
-                    return
-                time.sleep(0.005)
+            try:
+                procs.wait_for(lambda: self.answers(where, host), deadline,
+                               host, 0.005)
+                found[where] = time.monotonic()
+            except procs.Timeout:
+                pass    # told below
         threads = [threading.Thread(target=ask, args=(w,))
                    for w in self.where(port)]
         for thread in threads:
@@ -277,6 +277,8 @@ network = control
     def label_change(self, count):
         ours, theirs = [], []
         loads = self.load(OUR_PORT), self.load(THEIR_PORT)
+        # What the load meets without a change, before and between them, is
+        # part of the figure: a window of time, no event ends it.
         time.sleep(1)
         for number in range(ARGS.rounds):
             ours.append(self.our_change(100 * count + number))

@@ -128,9 +128,12 @@ def check(what, log, role):
     """Whoever failed to allocate died alone, and in order."""
     text = torture.SANITIZERS_OWN.sub("", log.text())
     caller = failing[role].caller
-    bad = torture.BROKEN.search(text) or re.search(
-        r"(Segmentation fault|SIGSEGV|signal 11|SIGBUS|Bus error|signal 7|"
-        r"SIGFPE|Illegal)", text)
+    faults = r"(SIGBUS|Bus error|signal 7|SIGFPE|Illegal)"
+    if "libnng" in caller:
+        text = torture.NNGS_OWN.sub("", text)
+    else:
+        faults += "|Segmentation fault|SIGSEGV|signal 11"
+    bad = torture.BROKEN.search(text) or re.search(faults, text)
     if bad:
         raise torture.Wrong("%s (for %s): %s\n%s" % (
             what, caller, bad.group(0),

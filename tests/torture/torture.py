@@ -30,6 +30,13 @@ BROKEN = re.compile(
 # of that allocation, its own, for an answer: it ends the process in order.
 SANITIZERS_OWN = re.compile(
     r"AddressSanitizer: CHECK failed: \S+ \"\(\(pthread_getattr_np\(.*")
+# nng 1.5.2 reads through what it could not allocate: where its own start fails
+# it waits on locks that it has not made, in nni_fini(), and so may opening a
+# socket.  The reports of that, first seen by a frame of libnng.
+NNGS_OWN = re.compile(
+    r"AddressSanitizer:DEADLYSIGNAL\n=+\n==\d+==ERROR: AddressSanitizer: "
+    r"SEGV on .*\n(?:==.*\n)*(?:    #\d+ \S+ in \w+ \S*nptl/.*\n)*"
+    r"    #\d+ \S+ .*\(\S*/libnng\.so\S*\)\n(?:.*\n)*?==\d+==ABORTING")
 
 
 def preload():
