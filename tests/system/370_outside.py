@@ -111,4 +111,5 @@ system.start()
 system.cluster("beta")
 for name in NAMES:
     system.wait_served(name, name + ".example")
+    system.wait_applied(name)
 tap.main()
