@@ -197,15 +197,19 @@ class Engine:
         return answer.json["ID"]
 
     def update_service(self, name, change, query=None):
-        """Reads the service, lets change(spec) edit it, updates it."""
-        service = self.get("/services/" + name)
-        spec = service["Spec"]
-        changed = change(spec)
-        arguments = {"version": service["Version"]["Index"]}
-        arguments.update(query or {})
-        answer = self.api("POST", "/services/%s/update" % service["ID"],
-                          changed if changed is not None else spec,
-                          query=arguments)
+        """Reads the service, lets change(spec) edit it, updates it; once more
+        where the engine itself changed it in between."""
+        for _ in range(20):
+            service = self.get("/services/" + name)
+            spec = service["Spec"]
+            changed = change(spec)
+            arguments = {"version": service["Version"]["Index"]}
+            arguments.update(query or {})
+            answer = self.api("POST", "/services/%s/update" % service["ID"],
+                              changed if changed is not None else spec,
+                              query=arguments)
+            if "out of sequence" not in answer.text:
+                break
         if answer.status != 200:
             raise AssertionError("update of %s: %r" % (name, answer))
         return answer
