@@ -30,13 +30,16 @@ BROKEN = re.compile(
 # of that allocation, its own, for an answer: it ends the process in order.
 SANITIZERS_OWN = re.compile(
     r"AddressSanitizer: CHECK failed: \S+ \"\(\(pthread_getattr_np\(.*")
-# nng 1.5.2 reads through what it could not allocate: where its own start fails
-# it waits on locks that it has not made, in nni_fini(), and so may opening a
-# socket.  The reports of that, first seen by a frame of libnng.
+# nng 1.5.2 comes to grief where it cannot allocate: without memory for its own
+# start it waits on locks that it has not made, a socket that it cannot open it
+# frees by a wrong address or names after it has freed it.  Reports of that:
+# the first frame that is no function of the C library's is libnng's.
 NNGS_OWN = re.compile(
-    r"AddressSanitizer:DEADLYSIGNAL\n=+\n==\d+==ERROR: AddressSanitizer: "
-    r"SEGV on .*\n(?:==.*\n)*(?:    #\d+ \S+ in \w+ \S*nptl/.*\n)*"
-    r"    #\d+ \S+ .*\(\S*/libnng\.so\S*\)\n(?:.*\n)*?==\d+==ABORTING")
+    r"(?:AddressSanitizer:DEADLYSIGNAL\n)?=+\n"
+    r"==\d+==ERROR: AddressSanitizer: .*\n(?:(?:==|READ|WRITE).*\n)*"
+    r"(?:    #\d+ \S+ in (?:__interceptor_\w+|__GI_\w+|_*pthread_\w+|free) "
+    r".*\n)*    #\d+ \S+ .*\(\S*/libnng\.so\S*\)\n"
+    r"(?:.*\n)*?==\d+==ABORTING")
 
 
 def preload():
