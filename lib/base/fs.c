@@ -109,6 +109,9 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 int
 fs_remove_tree(const char *path, struct error *e)
 {
+	/* Mostly it is a file, or nothing. */
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
 	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 &&
 	    errno != ENOENT)
 		return error_errno(e, errno, "%s", path);

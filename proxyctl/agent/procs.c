@@ -13,7 +13,6 @@
 
 #include "base/fs.h"
 #include "base/parse.h"
-#include "base/str.h"
 
 #define TITLE "nginx: "
 /* Workers of one generation start within this many clock ticks. */
@@ -96,13 +95,13 @@ procs_role(const struct proc *p)
 }
 
 static bool
-works_in(int pid, const struct stat *dir)
+works_in(int proc, const char *pid, const struct stat *dir)
 {
-	char path[64];
+	char path[300];
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
-	return stat(path, &st) == 0 && st.st_dev == dir->st_dev &&
+	(void)snprintf(path, sizeof(path), "%s/cwd", pid);
+	return fstatat(proc, path, &st, 0) == 0 && st.st_dev == dir->st_dev &&
 	    st.st_ino == dir->st_ino;
 }
 
@@ -127,9 +126,12 @@ procs_scan(const char *dir, struct procs *ret, struct error *e)
 		if (parse_u32(entry->d_name, strlen(entry->d_name), 1,
 			INT32_MAX, &pid, NULL) != 0)
 			continue;
+		/* The cheapest question first: a host has many processes. */
+		if (!works_in(dirfd(proc), entry->d_name, &st))
+			continue;
 		role = role_of((int)pid);
 		if (role == PROC_GONE || role == PROC_OTHER ||
-		    !works_in((int)pid, &st) || !procs_stat((int)pid, &p))
+		    !procs_stat((int)pid, &p))
 			continue;
 		p.role = role;
 		vec_push(&ret->list, p);
@@ -150,20 +152,28 @@ add_child(int pid, int master, struct procs *ret)
 		vec_push(&ret->list, p);
 }
 
+int
+procs_children_pids(int master, struct str *ret, struct error *e)
+{
+	char path[64];
+
+	str_clear(ret);
+	(void)snprintf(
+	    path, sizeof(path), "/proc/%d/task/%d/children", master, master);
+	return fs_read(path, ret, e);
+}
+
 void
 procs_children(int master, struct procs *ret)
 {
-	char path[64];
 	const struct dirent *entry;
-	STR_AUTO(pids, 65536);
+	STR_AUTO(pids, PROCS_PIDS_MAX);
 	uint32_t pid;
 	const char *p;
 	DIR *proc;
 
 	ret->list.len = 0;
-	(void)snprintf(
-	    path, sizeof(path), "/proc/%d/task/%d/children", master, master);
-	if (fs_read(path, &pids, NULL) == 0) {
+	if (procs_children_pids(master, &pids, NULL) == 0) {
 		for (p = pids.p; *p != '\0'; p += strspn(p, " ")) {
 			size_t len = strcspn(p, " ");
 

@@ -7,6 +7,7 @@
 #define AGENT_PROCS_H
 
 #include "base/error.h"
+#include "base/str.h"
 #include "base/vec.h"
 
 #include <stdbool.h>
@@ -19,6 +20,8 @@ enum proc_role {
 	PROC_LEAVING, /* "is shutting down" */
 	PROC_OTHER
 };
+
+#define PROCS_PIDS_MAX 65536 /* bytes of procs_children_pids() */
 
 /* A pid alone is reused; with its start time it names one process. */
 struct proc {
@@ -37,6 +40,12 @@ int
 procs_scan(const char *dir, struct procs *ret, struct error *e) _warn_unused_;
 /* The children of 'master', wherever they work; replaces what 'ret' had. */
 void procs_children(int master, struct procs *ret);
+/*
+ * Their pids alone, as text: little work, to see that none came or went.
+ * 'ret' is emptied first; -1 where the kernel does not tell, or no 'master'.
+ */
+int
+procs_children_pids(int master, struct str *ret, struct error *e) _warn_unused_;
 void procs_fini(struct procs *p);
 /* What this very process is now. */
 enum proc_role procs_role(const struct proc *p);

@@ -19,6 +19,11 @@
 #define LOOK_MAX_MS 100
 #define LOOK_SHARE 12
 #define ANSWER_MS 2000
+/*
+ * nginx starts its new workers once it has read everything: before that there
+ * is nothing to ask.  It is asked so often all the same.
+ */
+#define ASK_MS 250
 
 struct proof {
 	struct http_client *client;
@@ -27,8 +32,10 @@ struct proof {
 	struct procs before;
 	int master;
 	uint32_t workers;
-	bool retired; /* the old workers were told to finish */
-	uint64_t started_us, live_us, deadline_ms;
+	struct str pids; /* the master's children at the start */
+	bool stirred;	 /* some came or went since */
+	bool retired;	 /* the old workers were told to finish */
+	uint64_t started_us, asked_us, live_us, deadline_ms;
 	char last[ENGINE_PROOF_MAX]; /* what it said last, for the message */
 	proof_fn *done;		     /* NULL: none under way */
 	void *arg;
@@ -41,6 +48,7 @@ struct proof {
 };
 
 static void on_answer(void *arg, const char *answer, const struct error *e);
+static void look_again(struct proof *p);
 
 struct proof *
 proof_new(uv_loop_t *loop, struct error *e)
@@ -56,6 +64,7 @@ proof_new(uv_loop_t *loop, struct error *e)
 		return NULL;
 	p = xcalloc(1, sizeof(*p));
 	p->client = client;
+	str_init(&p->pids, PROCS_PIDS_MAX);
 	must(uv_timer_init(loop, &p->timer) == 0);
 	return p;
 }
@@ -158,16 +167,36 @@ retire_old(struct proof *p)
 		(void)procs_signal(&p->before.list.at[i], SIGQUIT, NULL);
 }
 
+/* True while nginx is not known to have started a worker. */
+static bool
+is_calm(struct proof *p)
+{
+	STR_AUTO(now, PROCS_PIDS_MAX);
+
+	if (!p->stirred)
+		p->stirred = procs_children_pids(p->master, &now, NULL) != 0 ||
+		    strcmp(now.p, p->pids.p) != 0;
+	return !p->stirred;
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
 	struct proof *p = container_of(timer, struct proof, timer);
+	uint64_t now = clock_mono_us();
 
 	if (p->closing || p->done == NULL)
 		return;
+	if (is_calm(p) && p->asked_us != 0 &&
+	    now - p->asked_us < ASK_MS * (uint64_t)1000) {
+		look_again(p);
+		return;
+	}
 	retire_old(p);
-	if (p->on_answer == NULL)
+	if (p->on_answer == NULL) {
+		p->asked_us = now;
 		proof_ask(p, on_answer, p);
+	}
 }
 
 static void
@@ -234,7 +263,9 @@ proof_start(
 	}
 	p->master = c->master;
 	p->workers = c->workers;
+	p->stirred = procs_children_pids(c->master, &p->pids, NULL) != 0;
 	p->retired = false;
+	p->asked_us = 0;
 	p->started_us = clock_mono_us();
 	p->live_us = 0;
 	p->deadline_ms = c->deadline_ms;
@@ -249,6 +280,7 @@ drop(struct proof *p)
 	if (--p->open > 0)
 		return;
 	procs_fini(&p->before);
+	str_fini(&p->pids);
 	if (p->closed != NULL)
 		p->closed(p->closed_arg);
 	free(p);
