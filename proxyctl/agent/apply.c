@@ -147,6 +147,7 @@ step_reload(struct apply *a)
 		.before = &before,
 		.master = a->nginx_pid,
 		.workers = a->fragments->workers,
+		.files = a->manifest->files.len,
 		.deadline_ms = deadline_ms(a),
 	    },
 	    on_proof, a);

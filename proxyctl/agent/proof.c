@@ -36,6 +36,12 @@ struct proof {
 	bool stirred;	 /* some came or went since */
 	bool retired;	 /* the old workers were told to finish */
 	uint64_t started_us, asked_us, live_us, deadline_ms;
+	unsigned looks;
+	size_t files;
+	struct usual {
+		size_t files;
+		uint64_t last_us, before_us; /* 0: not known */
+	} usual;
 	char last[ENGINE_PROOF_MAX]; /* what it said last, for the message */
 	proof_fn *done;		     /* NULL: none under way */
 	void *arg;
@@ -167,6 +173,39 @@ retire_old(struct proof *p)
 		(void)procs_signal(&p->before.list.at[i], SIGQUIT, NULL);
 }
 
+/* As many files as the ones before, or an eighth more or less. */
+static bool
+is_usual(const struct proof *p)
+{
+	size_t more = p->usual.files + p->usual.files / 8;
+	size_t less = p->usual.files - p->usual.files / 8;
+
+	return p->files <= more && p->files >= less;
+}
+
+/* Where the first look found it live nobody knows how long it took. */
+static void
+learn(struct proof *p)
+{
+	bool known = p->looks > 1;
+
+	p->usual.before_us = is_usual(p) && known ? p->usual.last_us : 0;
+	p->usual.last_us = known ? p->live_us : 0;
+	p->usual.files = p->files;
+}
+
+/* Until the first look: most of what the quicker of the last two took. */
+static uint64_t
+first_ms(const struct proof *p)
+{
+	uint64_t usual_us = p->usual.last_us < p->usual.before_us
+	    ? p->usual.last_us
+	    : p->usual.before_us;
+	uint64_t most_ms = usual_us / 1000 * 3 / 4;
+
+	return is_usual(p) && most_ms > LOOK_MIN_MS ? most_ms : LOOK_MIN_MS;
+}
+
 /* True while nginx is not known to have started a worker. */
 static bool
 is_calm(struct proof *p)
@@ -187,6 +226,7 @@ on_timer(uv_timer_t *timer)
 
 	if (p->closing || p->done == NULL)
 		return;
+	p->looks++;
 	if (is_calm(p) && p->asked_us != 0 &&
 	    now - p->asked_us < ASK_MS * (uint64_t)1000) {
 		look_again(p);
@@ -239,8 +279,10 @@ on_answer(void *arg, const char *answer, const struct error *e)
 		look_again(p);
 		return;
 	}
-	if (p->live_us == 0)
+	if (p->live_us == 0) {
 		p->live_us = clock_mono_us() - p->started_us;
+		learn(p);
+	}
 	/* What is live stays so; the old workers' end may come later. */
 	if (others_left(p))
 		look_again(p);
@@ -266,12 +308,14 @@ proof_start(
 	p->stirred = procs_children_pids(c->master, &p->pids, NULL) != 0;
 	p->retired = false;
 	p->asked_us = 0;
+	p->files = c->files;
+	p->looks = 0;
 	p->started_us = clock_mono_us();
 	p->live_us = 0;
 	p->deadline_ms = c->deadline_ms;
 	p->done = done;
 	p->arg = arg;
-	must(uv_timer_start(&p->timer, on_timer, LOOK_MIN_MS, 0) == 0);
+	must(uv_timer_start(&p->timer, on_timer, first_ms(p), 0) == 0);
 }
 
 static void

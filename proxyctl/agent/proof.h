@@ -32,6 +32,7 @@ struct proof_case {
 	const struct procs *before; /* nginx from before the reload */
 	int master;
 	uint32_t workers; /* so many of them make the new set */
+	size_t files;	  /* one of about as many takes about as long */
 	uint64_t deadline_ms;
 };
 /* All of 'c' is copied.  One at a time; 'done' is called once. */
