@@ -85,7 +85,7 @@ name(const struct manifest *m, char ret[SHA256_HEX_SIZE])
 
 		p = mempcpy(p, f->sha256, SHA256_HEX_SIZE - 1);
 		p = mempcpy(p, "  ", 2);
-		p = mempcpy(p, f->path, strlen(f->path));
+		p = stpcpy(p, f->path);
 		*p++ = '\n';
 	}
 	p = mempcpy(p, m->listen_http, strlen(m->listen_http));
@@ -117,29 +117,34 @@ manifest_delta_merge(struct manifest *m, const struct manifest *base,
 	return 0;
 }
 
-/* As "%PRIu64" would; of many files one changes, all are written. */
-static void
-add_number(struct str *out, uint64_t n)
+/* Room for one file; of many one changes, and all are written. */
+#define FILE_ROOM (SHA256_HEX_SIZE + MANIFEST_MAX_PATH + 64)
+
+static char *
+put_number(char *p, uint64_t n)
 {
-	char digits[20], *p = digits + sizeof(digits);
+	char digits[20], *d = digits + sizeof(digits);
 
 	do
-		*--p = (char)('0' + n % 10);
+		*--d = (char)('0' + n % 10);
 	while ((n /= 10) != 0);
-	str_addn(out, p, (size_t)(digits + sizeof(digits) - p));
+	return mempcpy(p, d, (size_t)(digits + sizeof(digits) - d));
 }
 
 /* A path has nothing in it that JSON would escape. */
 static void
-add_file(struct str *out, const struct manifest_file *f)
+add_file(struct str *out, const struct manifest_file *f, bool first)
 {
-	str_add(out, "{\"path\":\"");
-	str_add(out, f->path);
-	str_add(out, "\",\"sha256\":\"");
-	str_addn(out, f->sha256, SHA256_HEX_SIZE - 1);
-	str_add(out, "\",\"size\":");
-	add_number(out, f->size);
-	str_addc(out, '}');
+	char room[FILE_ROOM], *p = room;
+
+	p = stpcpy(p, first ? "\n{\"path\":\"" : ",\n{\"path\":\"");
+	p = stpcpy(p, f->path);
+	p = stpcpy(p, "\",\"sha256\":\"");
+	p = mempcpy(p, f->sha256, SHA256_HEX_SIZE - 1);
+	p = stpcpy(p, "\",\"size\":");
+	p = put_number(p, f->size);
+	*p++ = '}';
+	str_addn(out, room, (size_t)(p - room));
 }
 
 int
@@ -157,10 +162,8 @@ manifest_delta_text(struct manifest *m, json_t *root, struct error *e)
 	str_addn(&out, head, strlen(head) - 1);
 	free(head);
 	str_add(&out, ",\n\"files\":[");
-	for (i = 0; i < m->files.len; i++) {
-		str_add(&out, i == 0 ? "\n" : ",\n");
-		add_file(&out, m->files.at[i]);
-	}
+	for (i = 0; i < m->files.len; i++)
+		add_file(&out, m->files.at[i], i == 0);
 	str_add(&out, "]}\n");
 	if (out.overflow)
 		return error_set(e, EFBIG, "too long when made whole");

@@ -16,7 +16,7 @@
  * that takes long costs few looks, and its proof comes little later.
  */
 #define LOOK_MIN_MS 4
-#define LOOK_MAX_MS 100
+#define LOOK_MAX_MS 500
 #define LOOK_SHARE 12
 #define ANSWER_MS 2000
 /*

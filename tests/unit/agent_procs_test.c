@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +71,34 @@ a_process_is_known_by_pid_and_start(void **state)
 }
 
 static void
+pids_of_children_tell_that_one_came_and_went(void **state)
+{
+	STR_AUTO(before, PROCS_PIDS_MAX);
+	STR_AUTO(with, PROCS_PIDS_MAX);
+	STR_AUTO(after, PROCS_PIDS_MAX);
+	siginfo_t gone;
+	pid_t child;
+
+	(void)state;
+	if (procs_children_pids(getpid(), &before, NULL) != 0)
+		skip(); /* a kernel that does not tell */
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	assert_int_equal(procs_children_pids(getpid(), &with, NULL), 0);
+	assert_string_not_equal(with.p, before.p);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &gone, WEXITED), 0);
+	assert_int_equal(procs_children_pids(getpid(), &after, NULL), 0);
+	assert_string_equal(after.p, before.p);
+	assert_int_equal(procs_children_pids(0, &after, NULL), -1);
+	assert_string_equal(after.p, "");
+}
+
+static void
 a_folder_without_nginx_has_none(void **state)
 {
 	struct procs p = { 0 };
@@ -91,6 +120,7 @@ main(void)
 		cmocka_unit_test(only_a_worker_of_its_own_makes_a_master_serve),
 		cmocka_unit_test(a_process_is_known_by_pid_and_start),
 		cmocka_unit_test(a_folder_without_nginx_has_none),
+		cmocka_unit_test(pids_of_children_tell_that_one_came_and_went),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
