@@ -12,6 +12,12 @@
 #include "docker/client_text.h"
 #include "loop/http_client.h"
 
+/*
+ * Lists of a large Swarm are hundreds of MiB: one that goes on arriving is let
+ * arrive, one that only drips, or stands still, is not.
+ */
+#define LIST_PER_MIB_MS 3000
+#define LIST_IDLE_MS 15000
 #define OBJECT_MAX ((size_t)4 * 1024 * 1024)
 #define EVENT_MAX ((size_t)1024 * 1024)
 
@@ -296,6 +302,8 @@ start_call(struct docker_call *call)
 		return;
 	}
 	if (call->cut != NULL) {
+		o.per_mib_ms = LIST_PER_MIB_MS;
+		o.idle_ms = LIST_IDLE_MS;
 		o.on_data = on_list_data;
 	} else if (call->stream) {
 		o.total_ms = UINT64_MAX;

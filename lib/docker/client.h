@@ -51,7 +51,8 @@ typedef void docker_body_fn(void *arg, long status, const char *body,
  * GET of a list ("/services?filters=..."), without version prefix; each
  * object goes to 'on_object' while the answer arrives: nothing of it may be
  * applied before 'done' says that all came.  Objects over 4 MiB or too deeply
- * nested go to 'on_skipped' (may be NULL).  30 s for all.
+ * nested go to 'on_skipped' (may be NULL).  30 s for all, and 3 s more for
+ * each MiB that came; 15 s without a byte of it end it.
  */
 struct docker_call *docker_list(struct docker_client *d, const char *target,
     docker_object_fn *on_object, docker_object_fn *on_skipped,

@@ -52,6 +52,8 @@ struct http_request {
 	uint64_t last_byte_ms;
 	uint64_t first_byte_at; /* deadlines, monotonic ms */
 	uint64_t total_at;
+	uint64_t per_mib_ms;
+	uint64_t came; /* bytes of the body */
 	uint64_t idle_ms;
 	struct str body;
 	http_data_fn *on_data;
@@ -176,9 +178,17 @@ on_transfer_done(void *arg, void *easy, int code)
 /* ------------------------------------------------------------ deadlines */
 
 static uint64_t
+total_at(const struct http_request *r)
+{
+	if (r->total_at == NEVER)
+		return NEVER;
+	return r->total_at + (r->came >> 20) * r->per_mib_ms;
+}
+
+static uint64_t
 next_deadline(const struct http_request *r)
 {
-	uint64_t at = r->total_at;
+	uint64_t at = total_at(r);
 
 	if (r->status == 0 && r->first_byte_at < at)
 		at = r->first_byte_at;
@@ -203,7 +213,7 @@ arm(struct http_request *r)
 static void
 expire(struct http_request *r, uint64_t now)
 {
-	if (now >= r->total_at)
+	if (now >= total_at(r))
 		fail(r, ETIMEDOUT, "no whole answer in time");
 	else if (r->status == 0 && now >= r->first_byte_at)
 		fail(r, ETIMEDOUT, "no answer in time");
@@ -256,6 +266,7 @@ on_body(char *bytes, size_t size, size_t n, void *arg)
 	if (r->canceled)
 		return 0;
 	r->last_byte_ms = clock_mono_ms();
+	r->came += len;
 	if (r->on_data != NULL && r->status >= 200 && r->status < 300) {
 		if (r->on_data(r->arg, bytes, len) && !r->canceled)
 			return len;
@@ -407,6 +418,7 @@ http_request_start(struct http_client *c, const struct http_request_options *o)
 	r->last_byte_ms = now;
 	r->first_byte_at = deadline(now, o->first_byte_ms, FIRST_BYTE_MS);
 	r->total_at = deadline(now, o->total_ms, TOTAL_MS);
+	r->per_mib_ms = o->per_mib_ms;
 	r->idle_ms = o->idle_ms;
 	r->on_data = o->on_data;
 	r->on_status = o->on_status;

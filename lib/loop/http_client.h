@@ -65,7 +65,9 @@ struct http_request_options {
 	uint64_t connect_ms;	  /* 0: 2,000 */
 	uint64_t first_byte_ms;	  /* 0: 5,000; from start to status line */
 	uint64_t total_ms;	  /* 0: 30,000; UINT64_MAX: none (streams) */
-	uint64_t idle_ms;	  /* 0: none; no byte for so long ends it */
+	/* 'total_ms' is so much longer for each MiB of the body that came. */
+	uint64_t per_mib_ms;
+	uint64_t idle_ms; /* 0: none; no byte for so long ends it */
 	/* Of a gathered body; 0: 16 MiB.  Larger fails with EFBIG. */
 	size_t max_body;
 	http_data_fn *on_data;	   /* NULL: gather the body */

@@ -230,6 +230,36 @@ one_byte_at_a_time_runs_into_the_total_deadline(void **state)
 	assert_int_equal(f->r.code, ETIMEDOUT);
 }
 
+/* More than a MiB at once, and the end half a second after the deadline. */
+static void
+what_goes_on_arriving_is_given_more_time(void **state)
+{
+	static const char head[] = OK_HEAD "Content-Length: 5242880\r\n\r\n";
+	size_t len = strlen(head) + 5242880;
+	char *bytes _cleanup_free_ = xcalloc(1, len);
+	struct fixture *f = *state;
+
+	memcpy(bytes, head, strlen(head));
+	f->server.bytes = bytes;
+	f->server.len = len;
+	f->server.piece = 1400000;
+	f->server.pause_ms = 500;
+	get(f, (struct http_request_options){ .total_ms = 1000 });
+	assert_int_equal(f->r.code, ETIMEDOUT);
+	get(f,
+	    (struct http_request_options){
+		.total_ms = 1000, .per_mib_ms = 20000 });
+	assert_int_equal(f->r.code, 0);
+	assert_int_equal(f->r.body_len, 5242880);
+	/* What only drips is given none. */
+	f->server.piece = 1000;
+	f->server.pause_ms = 1;
+	get(f,
+	    (struct http_request_options){
+		.total_ms = 100, .per_mib_ms = 20000 });
+	assert_int_equal(f->r.code, ETIMEDOUT);
+}
+
 static void
 a_slow_answer_within_the_deadlines_arrives(void **state)
 {
@@ -569,6 +599,7 @@ main(void)
 		T(one_byte_at_a_time_runs_into_the_total_deadline),
 		T(a_slow_answer_within_the_deadlines_arrives),
 		T(a_stream_that_falls_silent_ends),
+		T(what_goes_on_arriving_is_given_more_time),
 		T(an_answer_that_is_cut_at_any_byte_is_an_error),
 		T(fewer_bytes_than_promised_are_an_error),
 		T(what_is_not_http_is_an_error),
