@@ -267,7 +267,7 @@ def tasks_leave_drained_and_lost_nodes():
     FAKE.wait_running("every", 2)
     procs.wait_for(lambda: len([
         t for t in FAKE.running("spread") if t["NodeID"] != node["ID"]]) == 3,
-        10)
+        30)
     FAKE.sim("POST", "/nodes/node2/down")
     tap.equal(FAKE.get("/nodes/node2")["Status"]["State"], "down")
     leader = FAKE.get("/nodes/node1")["ID"]
@@ -454,7 +454,7 @@ def descriptors_do_not_leak():
         FAKE.scale("web", 1)
         procs.wait_for(settled, 30)
     # Closed connections are noticed in their own time.
-    procs.wait_for(lambda: FAKE.process.descriptors() <= before, 10,
+    procs.wait_for(lambda: FAKE.process.descriptors() <= before, 30,
                    "descriptors to go back to %d" % before)
 
 

@@ -11,6 +11,7 @@ import control
 import httpc
 import procs
 
+
 def free_port():
     return bulkhead.free_ports(1)
 

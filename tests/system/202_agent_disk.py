@@ -202,7 +202,8 @@ def without_a_control_server_the_last_configuration_serves_after_a_restart():
         os.makedirs(a.dir + "/tmp/99/sites")
         a.start()
         a.wait_body("kept")
-        tap.equal(a.get(port=a.health).status, 200)
+        procs.wait_for(lambda: a.get(port=a.health).status == 200, 30,
+                       "health to say so")
     finally:
         finish(a)
 
