@@ -265,8 +265,8 @@ class Rendered:
                        "--secrets", TEMP.join("secrets"))
         code, out, err, self.rss_kb = run(
             PROXYCTL, "render", *self.common, "--out", TEMP.join("out"),
-            "--listen", "127.0.0.1:28001", "--listen-ssl",
-            "127.0.0.1:28002")
+            "--listen", "127.0.0.1:21421", "--listen-ssl",
+            "127.0.0.1:21422")
         tap.equal((code, out, err), (0, b"", b""), "render")
         self.files = tree(TEMP.join("out"))
         self.text = self.files.pop("report.json")
