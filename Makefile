@@ -218,7 +218,7 @@ test-swarm: deps-test ## what needs real Swarms of several nodes
 
 .PHONY: test-skew
 test-skew: OLD = HEAD~1
-test-skew: deps-test ## agents and control plane of OLD=REVISION with these ones
+test-skew: deps-test ## OLD=REVISION with this: agents, control plane, an upgrade on a real Swarm
 	@$(flavour) all
 	@rm -rf build/old && mkdir -p build/old
 	@git archive $(OLD) Makefile lib supervisor extension proxyctl | \
@@ -226,6 +226,8 @@ test-skew: deps-test ## agents and control plane of OLD=REVISION with these ones
 	@$(flavour) -C build/old BUILD=build/plain all
 	BULKHEAD_OLD=$(CURDIR)/build/old/build/plain tests/run.py \
 		--build build/plain --only 660_version system
+	BULKHEAD_OLD=$(CURDIR)/build/old/build/plain tests/run.py \
+		--build build/plain --only 110_stack --jobs 1 swarm
 
 full: deps-test ## gcc and clang, plain, ASan, TSan; fuzzing; real Swarms
 	$(MAKE) lint

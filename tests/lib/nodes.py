@@ -9,6 +9,9 @@ network namespace of its own, all joined by veth pairs to one bridge.
     swarm.node(1).crash()
     swarm.stop()
 
+On every node OWN is the folder of its own engine: what a service mounts from
+there is that of whichever node its task is on.
+
 Clients of the test reach what nodes publish with mode=host at
 swarm.node(i).address; containers reach the test at swarm.address.
 """
@@ -21,6 +24,7 @@ import engine
 import procs
 
 SUBNET = "10.213.%d."
+OWN = "/run/engine"
 # A node's namespaces are there before its link is: "read" waits for that.
 # The mounts are its own, for /run must not be shared: containerd's shims meet
 # in it.
@@ -28,7 +32,9 @@ START = """
 read _
 mount --make-rprivate /
 mount -t tmpfs run /run
-mkdir -p /run/docker
+mkdir -p /run/docker /run/engine
+mount --bind "$1" /run/engine
+shift
 ip link set lo up
 exec "$@"
 """
@@ -58,7 +64,7 @@ class Node(engine.RealEngine):
         fifo = self.dir.join("go")
         return ["unshare", "--net", "--mount", "--uts", "sh", "-c",
                 "exec <%s; hostname %s; %s" % (fifo, self.name, START),
-                "sh"] + super().command()
+                "sh", self.dir.path] + super().command()
 
     def start(self, deadline=60.0, init=False):
         fifo = self.dir.join("go")
@@ -231,8 +237,14 @@ class Swarm:
 
     def availability(self, index, word):
         """active, pause or drain."""
+        self._set(index, "Availability", word)
+
+    def promote(self, index):
+        self._set(index, "Role", "manager")
+
+    def _set(self, index, key, word):
         node = self.manager.get("/nodes/" + self.nodes[index].id)
-        node["Spec"]["Availability"] = word
+        node["Spec"][key] = word
         self._update_node(node, node["Spec"])
 
     def _update_node(self, node, spec):

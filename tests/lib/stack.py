@@ -17,6 +17,7 @@ import balanced
 import engine
 import httpc
 import images
+import nodes
 import procs
 
 DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
@@ -40,6 +41,7 @@ class Stack:
     def __init__(self, swarm, replicas, say=lambda text: None):
         self.swarm = swarm
         self.real = swarm.manager
+        self.home = swarm.manager   # whose node the supervisor is on
         self.replicas = replicas
         self.say = say
         self.tmp = procs.TempDir("bh-stack-")
@@ -60,8 +62,8 @@ class Stack:
             "BULKHEAD_PKI": self.pki,
             "BULKHEAD_REPLICAS": str(self.replicas),
             "BULKHEAD_PUBLISH_MODE": "host",
-            "BULKHEAD_DOCKER_SOCKET": self.real.socket,
-            "BULKHEAD_SWARM_DIR": os.path.dirname(self.real.control),
+            "BULKHEAD_DOCKER_SOCKET": nodes.OWN + "/docker.sock",
+            "BULKHEAD_SWARM_DIR": nodes.OWN + "/exec/swarm",
         })
         self.certificates()
 
@@ -81,10 +83,12 @@ class Stack:
 
     # Commands.
 
-    def docker(self, *argv, check=True, quiet=False):
+    def docker(self, *argv, check=True, quiet=False, at=None):
         if not quiet:
             self.say("docker " + " ".join(argv))
-        done = subprocess.run([CLIENT, *argv], env=self.env, text=True,
+        env = dict(self.env,
+                   DOCKER_HOST="unix://" + (at or self.real).socket)
+        done = subprocess.run([CLIENT, *argv], env=env, text=True,
                               capture_output=True, check=False, timeout=120)
         if check and done.returncode != 0:
             raise AssertionError("docker %s: %s" % (" ".join(argv),
@@ -99,14 +103,14 @@ class Stack:
         """Of the supervisor, or None."""
         return self.docker(
             "ps", "-q", "--filter", "label=com.docker.swarm.service.name="
-            "bulkhead_supervisor", quiet=True).strip() or None
+            "bulkhead_supervisor", quiet=True, at=self.home).strip() or None
 
     def proxyctl(self, *argv, quiet=False):
         """Runs in the supervisor's container."""
         if not quiet:
             self.say("proxyctl " + " ".join(argv))
         return self.docker("exec", self.container() or "none", "proxyctl",
-                           *argv, quiet=True)
+                           *argv, quiet=True, at=self.home)
 
     # What is seen.
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The stack on two real nodes behind a client that honours /healthz: new
 certificates, an upgrade to the next version, a forced update and scaling down
-lose no request, and a proxy that leaves says so first."""
+lose no request, and a proxy that leaves says so first.  BULKHEAD_OLD=DIR names
+a build of an older version to upgrade from ("make test-skew" does)."""
 
 import json
 import os
@@ -177,8 +178,12 @@ def nothing_of_all_that_was_an_alarm():
         if "no suitable node" in line or "wait for a node" in line], [])
 
 
+# An older build's stack is what is upgraded, where there is one.
+mine = procs.BUILD
+procs.BUILD = os.environ.get("BULKHEAD_OLD", mine)
 try:
     bulkhead.start()
 except engine.CannotRun as reason:
     tap.skip_all(str(reason))
+procs.BUILD = mine
 tap.main()

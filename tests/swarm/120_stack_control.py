@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The stack on one real node: nobody without a client certificate of ours is
-told anything by the control plane or by a proxy, and no application reaches
-them; clusters in Docker configs; what is removed leaves nothing behind."""
+"""The stack on one real node: nobody without a client certificate of ours, or
+a token where a cluster has that, is told anything by the control plane or by a
+proxy, and no application reaches them; clusters in Docker configs; what is removed leaves nothing behind."""
 
 import base64
 import json
@@ -46,6 +46,28 @@ agent_secrets = bulkhead-agent-ca-%(BULKHEAD_CA_CERT)s,
 \tbulkhead-agent-key-%(BULKHEAD_AGENT_KEY)s
 """
 
+AMBER = """
+[cluster]
+default = false
+[proxy]
+driver = swarm
+image = %(BULKHEAD_PROXY_IMAGE)s
+replicas = 1
+publish_mode = host
+published_port = 8092
+published_ssl_port = 0
+target_port = 8080
+target_ssl_port = 8443
+drain_delay = 1s
+[control]
+listen = 0.0.0.0:9444
+url = http://bulkhead-control:9444
+network = bulkhead-control
+token_file = /run/secrets/amber-token
+agent_secrets = amber-token
+"""
+TOKEN = "of-amber-alone"
+
 why = stack.why_not()
 if why:
     tap.skip_all(why)
@@ -57,6 +79,15 @@ foreign = bulkhead.tmp.join("foreign")
 
 def task(service):
     return real.wait_running(service, 1)[0]
+
+
+def made(service):
+    return {t["ID"] for t in real.tasks(service)}
+
+
+def clusters():
+    return [c["name"] for c in json.loads(bulkhead.proxyctl(
+        "--json", "clusters", quiet=True))["clusters"]]
 
 
 def address(service, network="bulkhead-control"):
@@ -148,6 +179,68 @@ def applications_reach_neither():
     tap.equal(asked("shop", (address("bulkhead-proxy-blue", "shop-net"),
                              PEERS), NO_BLOB, *ours), 0,
               "the proxy on the application's own network")
+
+
+def give_supervisor(secret):
+    """One more secret to read, or none of ours besides."""
+    before = bulkhead.container()
+
+    def change(spec):
+        container = spec["TaskTemplate"]["ContainerSpec"]
+        container["Secrets"] = [s for s in container["Secrets"]
+                                if s["SecretName"] != "amber-token"]
+        if secret is not None:
+            container["Secrets"].append({
+                "SecretID": secret, "SecretName": "amber-token", "File": {
+                    "Name": "amber-token", "UID": "800", "GID": "800",
+                    "Mode": 0o440}})
+    real.update_service("bulkhead_supervisor", change)
+    procs.wait_for(lambda: bulkhead.container() not in (None, before), 60,
+                   "another supervisor", 0.2)
+    bulkhead.wait_applied("blue")
+
+
+def bearer(token):
+    return ("-H", "Authorization: Bearer " + token)
+
+
+@tap.step
+def a_token_does_instead_of_certificates():
+    answer = real.api("POST", "/secrets/create", {
+        "Name": "amber-token",
+        "Data": base64.b64encode(TOKEN.encode()).decode()})
+    tap.equal(answer.status, 201, repr(answer))
+    proxies = made("bulkhead-proxy-blue")
+    with bulkhead.balancer("blue", "shop.example") as load:
+        give_supervisor(answer.json["ID"])
+        make_config("amber-1", AMBER % bulkhead.env, "amber")
+        bulkhead.publish("amber-app", "shop-net", hosts="amber.example",
+                         service_cluster="amber")
+        stack.PORTS["amber"] = 8092
+        bulkhead.wait_status("amber", "amber.example", 200)
+        bulkhead.wait_applied("amber")
+        for place in ((address("bulkhead_supervisor"), 9444),
+                      (address("bulkhead-proxy-amber"), PEERS)):
+            for given, wanted in (((), 401), (bearer("another"), 401),
+                                  (bearer(TOKEN), 404)):
+                tap.equal(asked("bulkhead-proxy-amber", place, NO_BLOB,
+                                *given, scheme="http"), wanted,
+                          "%s %s" % (place, given))
+        load.more(50)
+    tap.equal(load.failed[:5], [], "failed of %d" % load.asked)
+    tap.equal(made("bulkhead-proxy-blue"), proxies, "blue's proxies")
+
+
+@tap.step
+def and_goes_without_a_trace():
+    real.remove_service("amber-app")
+    remove_config("amber-1")
+    procs.wait_for(lambda: "amber" not in clusters(), SOON,
+                   "amber to be retired", 0.2)
+    bulkhead.proxyctl("cluster", "rm", "amber")
+    give_supervisor(None)
+    procs.wait_for(lambda: real.api("DELETE", "/secrets/amber-token").status
+                   == 204, SOON, "its token to be free", 0.5)
 
 
 # ------------------------------------------------------------ Docker configs
@@ -276,10 +369,8 @@ def a_cluster_that_is_removed_leaves_nothing():
     for name in ("ca-good", "ca-bad"):
         remove_config(name)
     remove_config("red-1")
-    procs.wait_for(lambda: "red" not in [
-        c["name"] for c in json.loads(bulkhead.proxyctl(
-            "--json", "clusters", quiet=True))["clusters"]], SOON,
-        "red to be retired", 0.2)
+    procs.wait_for(lambda: "red" not in clusters(), SOON,
+                   "red to be retired", 0.2)
     bulkhead.wait_status("red", "red.example", 200)     # until it is removed
     bulkhead.proxyctl("cluster", "rm", "red")
     before = kinds()

@@ -2,14 +2,16 @@
 """A certificate in a Docker secret on two real proxies, behind a client that
 honours /healthz: it is rotated by a new secret under the same label, rolled
 back when nothing names the old one any more, kept so by a supervisor that
-starts on another node with nothing, and released; no request fails, and what
-need not be replaced stays."""
+starts on another manager with nothing, and released; no request fails, and what
+need not be replaced stays.  Secrets are granted to the service by name, and
+the grant is taken back at last."""
 
 import base64
 import hashlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import ssl
 import sys
@@ -26,6 +28,7 @@ import tap     # noqa: E402
 
 HOST = "secure.example"
 GROUP = "bulkhead-proxy-blue"
+GRANT = "com.docker.lb.allow"
 ROLL = 180.0
 
 why = stack.why_not()
@@ -76,7 +79,8 @@ def secret(name):
     cert, key = pki.pair(HOST)
     pem = pki.read(cert) + pki.read(key)
     answer = real.api("POST", "/secrets/create", {
-        "Name": name, "Data": base64.b64encode(pem).decode()})
+        "Name": name, "Data": base64.b64encode(pem).decode(),
+        "Labels": {GRANT: "secure"}})
     tap.equal(answer.status, 201, repr(answer))
     prints[name] = hashlib.sha256(ssl.PEM_cert_to_DER_cert(
         pki.read(cert).decode())).hexdigest()
@@ -132,9 +136,22 @@ def pinned():
     return [c["pinned"] for c in known["clusters"] if c["name"] == "blue"][0]
 
 
+def strict():
+    """The stack file, beside the INI of a blue that grants by name."""
+    folder = bulkhead.tmp.join("deploy")
+    shutil.copytree(stack.DEPLOY, folder)
+    ini = os.path.join(folder, "clusters.d", "blue.ini")
+    with open(ini, encoding="ascii") as file:
+        text = file.read()
+    with open(ini, "w", encoding="ascii") as file:
+        file.write(text.replace("[cluster]\n",
+                                "[cluster]\nsecrets = granted\n", 1))
+    return os.path.join(folder, "stack.yml")
+
+
 @tap.step
 def a_certificate_is_served_from_a_secret():
-    bulkhead.deploy()
+    bulkhead.deploy(strict())
     for cluster in ("blue", "green"):
         bulkhead.wait_applied(cluster)
     secret("site-1")
@@ -201,28 +218,30 @@ def it_is_kept_across_a_restart_of_the_supervisor():
 
 
 @tap.step
-def it_is_kept_by_a_supervisor_that_starts_elsewhere_with_nothing():
-    """Its volume is another node's: an empty one."""
-    proxies, generation, old = made(), pinned(), bulkhead.container()
-    with client() as load:
-        real.scale("bulkhead_supervisor", 0)
+def it_is_kept_by_a_supervisor_that_starts_on_another_manager():
+    """Where its volume is an empty one."""
+    there = bulkhead.swarm.node(1)
+    real.share_image(there, "bulkhead:test")
+    bulkhead.swarm.promote(1)
+    procs.wait_for(lambda: there.raw("GET", engine.API + "/services").status
+                   == 200, 60, "another manager", 0.2)
+    wait_shown("site-1")
+    proxies, generation = made(), pinned()
 
-        def gone():
-            for container in bulkhead.docker(
-                    "ps", "-aq", "--filter",
-                    "label=com.docker.swarm.service.name=bulkhead_supervisor",
-                    quiet=True).split():
-                bulkhead.docker("rm", container, quiet=True)
-            bulkhead.docker("volume", "rm", "bulkhead_run", quiet=True)
-            return True
-        procs.wait_for(gone, 60, "the volume to go", 0.5)
-        real.scale("bulkhead_supervisor", 1)
-        wait_supervisor(old)
+    def elsewhere(spec):
+        spec["TaskTemplate"]["Placement"]["Constraints"] = [
+            "node.id == " + there.id]
+    with client() as load:
+        real.update_service("bulkhead_supervisor", elsewhere)
+        bulkhead.home = there
+        wait_supervisor(None)
         procs.wait_for(lambda: pinned() == generation, 60, "the pin", 0.2)
         wait_shown("site-1")
         load.more(50)
     unharmed(load, "site-1")
     tap.equal(made(), proxies, "proxies")
+    tap.equal([t["NodeID"] for t in real.running("bulkhead_supervisor")],
+              [there.id])
 
 
 @tap.step
@@ -233,6 +252,23 @@ def released_it_goes_on_with_the_new_one():
         load.more(50)
     unharmed(load, "site-1", "site-2")
     tap.equal(pinned(), None)
+
+
+@tap.step
+def a_certificate_that_is_granted_no_longer_goes():
+    known = real.get("/secrets/site-2")
+    answer = real.api("POST", "/secrets/%s/update" % known["ID"],
+                      dict(known["Spec"], Labels={}),
+                      query={"version": known["Version"]["Index"]})
+    tap.equal(answer.status, 200, repr(answer))
+    procs.wait_for(lambda: [s["code"] for s in json.loads(bulkhead.proxyctl(
+        "--json", "services", quiet=True))["services"]
+        if s["service"] == "secure"] == ["secret-not-granted"], 60,
+        "the verdict", 0.2)
+    procs.wait_for(lambda: not mounted(), ROLL, "its release", 0.3)
+    bulkhead.wait_applied("blue", ROLL)
+    tap.equal([https(bulkhead.where(i, 443)) for i in range(2)],
+              [(0, None)] * 2)
 
 
 try:
