@@ -81,7 +81,7 @@ def task(service):
     return real.wait_running(service, 1)[0]
 
 
-def made(service):
+def tasks(service):
     return {t["ID"] for t in real.tasks(service)}
 
 
@@ -210,7 +210,7 @@ def a_token_does_instead_of_certificates():
         "Name": "amber-token",
         "Data": base64.b64encode(TOKEN.encode()).decode()})
     tap.equal(answer.status, 201, repr(answer))
-    proxies = made("bulkhead-proxy-blue")
+    proxies = tasks("bulkhead-proxy-blue")
     with bulkhead.balancer("blue", "shop.example") as load:
         give_supervisor(answer.json["ID"])
         make_config("amber-1", AMBER % bulkhead.env, "amber")
@@ -228,7 +228,7 @@ def a_token_does_instead_of_certificates():
                           "%s %s" % (place, given))
         load.more(50)
     tap.equal(load.failed[:5], [], "failed of %d" % load.asked)
-    tap.equal(made("bulkhead-proxy-blue"), proxies, "blue's proxies")
+    tap.equal(tasks("bulkhead-proxy-blue"), proxies, "blue's proxies")
 
 
 @tap.step
