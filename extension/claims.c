@@ -155,13 +155,11 @@ is_foreign(const struct judge *j)
 static void
 want_secrets(struct judge *j)
 {
-	static const enum label_id ids[] = { LABEL_SSL_CERT,
-		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
 	struct secret_use use;
 	size_t i;
 
-	for (i = 0; i < countof(ids); i++) {
-		if (accepted_secret(j->a, ids[i], &use))
+	for (i = 0; i < countof(secret_labels); i++) {
+		if (accepted_secret(j->a, secret_labels[i], &use))
 			secret_use_copy(&use, vec_add(&j->v->wanted.list));
 	}
 }

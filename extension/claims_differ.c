@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 #define BIT(id) (1ULL << LABEL_##id)
 
 /* What the owner of the host decides, and the owner of the route. */
@@ -17,12 +19,6 @@ static const uint64_t of_route = BIT(CONTEXT_ROOT_REWRITE) |
     BIT(CONNECT_TIMEOUT) | BIT(READ_TIMEOUT) | BIT(SEND_TIMEOUT) |
     BIT(MAX_BODY_SIZE) | BIT(GRPC) | BIT(RATE_LIMIT) | BIT(ALLOW) | BIT(DENY) |
     BIT(BASIC_AUTH) | BIT(MAINTENANCE);
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
 
 static bool
 same_items(const struct label_item *a, size_t a_len, const struct label_item *b,
@@ -51,7 +47,7 @@ same_redirects(const struct labels *a, const struct labels *b)
 		const struct redirect *y = &b->redirects.at[i];
 
 		if (strcmp(x->source, y->source) != 0 ||
-		    !same_text(x->source_path, y->source_path) ||
+		    !str_equal(x->source_path, y->source_path) ||
 		    x->on_plain != y->on_plain || x->on_tls != y->on_tls ||
 		    x->target_https != y->target_https ||
 		    strcmp(x->target, y->target) != 0)
@@ -78,9 +74,9 @@ labels_same(const struct labels *a, const struct labels *b, enum label_id id)
 	case LABEL_CONTEXT_ROOT_REWRITE:
 		return a->context_root_rewrite == b->context_root_rewrite;
 	case LABEL_SSL_CERT:
-		return same_text(a->ssl_cert, b->ssl_cert);
+		return str_equal(a->ssl_cert, b->ssl_cert);
 	case LABEL_SSL_KEY:
-		return same_text(a->ssl_key, b->ssl_key);
+		return str_equal(a->ssl_key, b->ssl_key);
 	case LABEL_SSL_PASSTHROUGH:
 		return a->ssl_passthrough == b->ssl_passthrough;
 	case LABEL_SSL_ONLY:
@@ -90,13 +86,13 @@ labels_same(const struct labels *a, const struct labels *b, enum label_id id)
 	case LABEL_SSL_BACKEND_TLS_VERIFY:
 		return a->ssl_backend_verify == b->ssl_backend_verify;
 	case LABEL_SSL_BACKEND_CA:
-		return same_text(a->ssl_backend_ca, b->ssl_backend_ca);
+		return str_equal(a->ssl_backend_ca, b->ssl_backend_ca);
 	case LABEL_SSL_BACKEND_NAME:
-		return same_text(a->ssl_backend_name, b->ssl_backend_name);
+		return str_equal(a->ssl_backend_name, b->ssl_backend_name);
 	case LABEL_WEBSOCKET_ENDPOINTS:
 		return SAME_ITEMS(websocket_endpoints);
 	case LABEL_STICKY_SESSION_COOKIE:
-		return same_text(
+		return str_equal(
 		    a->sticky_session_cookie, b->sticky_session_cookie);
 	case LABEL_IP_HASH:
 		return a->ip_hash == b->ip_hash;
@@ -127,7 +123,7 @@ labels_same(const struct labels *a, const struct labels *b, enum label_id id)
 	case LABEL_DENY:
 		return SAME_ITEMS(deny);
 	case LABEL_BASIC_AUTH:
-		return same_text(a->basic_auth, b->basic_auth);
+		return str_equal(a->basic_auth, b->basic_auth);
 	case LABEL_MAINTENANCE:
 		return a->maintenance == b->maintenance;
 	default: /* each service's own */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/str.h"
+
 #include "routing.h"
 
 static void
@@ -40,12 +42,6 @@ holds_fini(struct holds *h)
 }
 
 /* ---- what a routing says ---- */
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
 
 static bool
 is_other(const struct hold *x, const char *name)
@@ -112,8 +108,8 @@ note_owner(struct hold *x, const struct routing *r, size_t first)
 	const char *network =
 	    owner->network == NULL ? NULL : owner->network->id;
 	size_t i, k, end = host_end(r, first), known = 0;
-	bool news = !same_text(x->name, owner->service->name) ||
-	    !same_text(x->network_id, network);
+	bool news = !str_equal(x->name, owner->service->name) ||
+	    !str_equal(x->network_id, network);
 	struct hold fresh = { 0 };
 
 	for (i = first; i < end; i++) {

@@ -49,12 +49,6 @@ drop_last_good(void *value)
 	free(g);
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static void
 set_last_good(
     struct live_secrets *s, const char *service, const struct secret_use *use)
@@ -67,8 +61,8 @@ set_last_good(
 		(void)map_set(&s->last_good, service, g);
 	}
 	u = &g->of[use->kind];
-	if (*u != NULL && same_text((*u)->name, use->name) &&
-	    same_text((*u)->key, use->key))
+	if (*u != NULL && str_equal((*u)->name, use->name) &&
+	    str_equal((*u)->key, use->key))
 		return;
 	drop_use(u);
 	*u = xcalloc(1, sizeof(**u));
@@ -236,7 +230,7 @@ live_secrets_removed(struct live_secrets *s, const char *name)
 
 			if (u == NULL ||
 			    (strcmp(u->name, name) != 0 &&
-				!same_text(u->key, name)))
+				!str_equal(u->key, name)))
 				continue;
 			drop_use(&g->of[k]);
 			s->stored = false;
@@ -265,27 +259,25 @@ live_secrets_told(struct live_secrets *s, const struct proxy *p)
 static void
 learn(struct live_secrets *s, const struct accepted *a)
 {
-	static const enum label_id ids[] = { LABEL_SSL_CERT,
-		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
-	struct last_good *g;
 	struct secret_use use;
 
-	for (size_t i = 0; i < countof(ids); i++) {
+	for (size_t k = 0; k < SECRET_KIND_COUNT; k++) {
 		const struct secret_fact *f;
+		struct last_good *g;
 
-		if (accepted_secret(a, ids[i], &use)) {
+		if (accepted_secret(a, secret_labels[k], &use)) {
 			f = get_fact(s, &use);
 			if (f != NULL && f->state == SECRET_GOOD)
 				set_last_good(s, a->service->id, &use);
-		} else if (!labels_secret(&a->labels, ids[i], &use) &&
-		    ids[i] != LABEL_SSL_CERT &&
-		    (g = map_get(&s->last_good, a->service->id)) != NULL &&
-		    g->of[use.kind] != NULL) {
-			/* Nobody asks for it: what came after is no successor.
-			 */
-			drop_use(&g->of[use.kind]);
-			s->stored = false;
+			continue;
 		}
+		/* Nobody asks for it: what comes after is no successor. */
+		g = map_get(&s->last_good, a->service->id);
+		if (k == SECRET_CERTIFICATE || g == NULL || g->of[k] == NULL ||
+		    labels_secret(&a->labels, secret_labels[k], &use))
+			continue;
+		drop_use(&g->of[k]);
+		s->stored = false;
 	}
 }
 
@@ -322,16 +314,15 @@ live_secrets_learn(struct live_secrets *s, const struct routing *r)
 static void
 find_users(const struct routing *r, struct map *ret)
 {
-	static const enum label_id ids[] = { LABEL_SSL_CERT,
-		LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+	size_t n = countof(secret_labels);
 	char id[SECRET_ID_SIZE];
 	struct secret_use use;
 
-	for (size_t i = 0; i < r->accepted.len * countof(ids); i++) {
-		const struct accepted *a = r->accepted.at[i / countof(ids)];
+	for (size_t i = 0; i < r->accepted.len * n; i++) {
+		const struct accepted *a = r->accepted.at[i / n];
 		struct str *users;
 
-		if (!accepted_secret(a, ids[i % countof(ids)], &use))
+		if (!accepted_secret(a, secret_labels[i % n], &use))
 			continue;
 		secret_use_id(&use, id);
 		users = map_get(ret, id);

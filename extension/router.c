@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 struct router {
 	struct routing routing; /* its lists borrow from the verdicts */
 	struct claims k;
@@ -260,12 +262,6 @@ take_touched(struct router *r)
 
 /* ---- judging ---- */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* Whether both ask the same of the proxies. */
 static bool
 same_needs(const struct verdict *x, const struct verdict *y)
@@ -280,16 +276,16 @@ same_needs(const struct verdict *x, const struct verdict *y)
 		const struct secret_use *u = &x->wanted.list.at[i];
 		const struct secret_use *w = &y->wanted.list.at[i];
 
-		if (u->kind != w->kind || !same_text(u->name, w->name) ||
-		    !same_text(u->key, w->key))
+		if (u->kind != w->kind || !str_equal(u->name, w->name) ||
+		    !str_equal(u->key, w->key))
 			return false;
 	}
 	return a == NULL ||
 	    (a->network == b->network && a->in_force == b->in_force &&
-		same_text(a->labels.ssl_cert, b->labels.ssl_cert) &&
-		same_text(a->labels.ssl_key, b->labels.ssl_key) &&
-		same_text(a->labels.ssl_backend_ca, b->labels.ssl_backend_ca) &&
-		same_text(a->labels.basic_auth, b->labels.basic_auth));
+		str_equal(a->labels.ssl_cert, b->labels.ssl_cert) &&
+		str_equal(a->labels.ssl_key, b->labels.ssl_key) &&
+		str_equal(a->labels.ssl_backend_ca, b->labels.ssl_backend_ca) &&
+		str_equal(a->labels.basic_auth, b->labels.basic_auth));
 }
 
 static void
@@ -372,7 +368,7 @@ make_routes(struct router *r)
 
 		mark_owner(r, h->owner_id);
 		mark_owner(r, owner);
-		if (!same_text(h->owner_id, owner)) {
+		if (!str_equal(h->owner_id, owner)) {
 			free(h->owner_id);
 			h->owner_id = owner == NULL ? NULL : xstrdup(owner);
 		}

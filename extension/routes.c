@@ -210,8 +210,11 @@ compare_texts(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static const enum label_id secret_labels[] = { LABEL_SSL_CERT,
-	LABEL_SSL_BACKEND_CA, LABEL_BASIC_AUTH };
+const enum label_id secret_labels[SECRET_KIND_COUNT] = {
+	[SECRET_CERTIFICATE] = LABEL_SSL_CERT,
+	[SECRET_AUTHORITIES] = LABEL_SSL_BACKEND_CA,
+	[SECRET_PASSWORDS] = LABEL_BASIC_AUTH,
+};
 
 static void
 need_secret(struct routing *r, const struct claims *k,

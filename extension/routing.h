@@ -85,6 +85,8 @@ struct rejected {
 	struct finding finding;
 };
 
+/* The label that names a secret of each kind. */
+extern const enum label_id secret_labels[SECRET_KIND_COUNT];
 /*
  * The secret that label 'id' (ssl_cert with its key, ssl_backend_ca,
  * basic_auth) refers to, or false; strings are borrowed from 'l'.

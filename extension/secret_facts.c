@@ -89,18 +89,22 @@ secret_serving_decode(const json_t *list, struct secret_serving *ret)
 		    kind == NULL ? SECRET_CERTIFICATE : secret_kind_parse(kind);
 		char *service = text_of(o, "service");
 		char *name = text_of(o, "name");
+		char *key = text_of(o, "key");
 		struct secret_served *s;
 
 		if (service == NULL || name == NULL || number < 0 ||
-		    !secret_name_ok(name) || ret->list.len >= FACTS_MAX) {
+		    !secret_name_ok(name) ||
+		    (key != NULL && !secret_name_ok(key)) ||
+		    ret->list.len >= FACTS_MAX) {
 			free(service);
 			free(name);
+			free(key);
 			continue;
 		}
 		s = vec_add(&ret->list);
 		s->service = service;
-		s->use = (struct secret_use){ (enum secret_kind)number, name,
-			text_of(o, "key") };
+		s->use =
+		    (struct secret_use){ (enum secret_kind)number, name, key };
 	}
 }
 

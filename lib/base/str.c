@@ -236,3 +236,9 @@ str_add_shown(struct str *s, const char *text)
 	else
 		str_add_quoted(s, text, strlen(text), 200);
 }
+
+bool
+str_equal(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}

@@ -62,4 +62,7 @@ void str_add_shown(struct str *s, const char *text);
  */
 void str_add_quoted(struct str *s, const char *text, size_t len, size_t max);
 
+/* Of two texts, each of which may be NULL. */
+bool str_equal(const char *a, const char *b);
+
 #endif

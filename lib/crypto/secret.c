@@ -108,12 +108,6 @@ secret_fact_copy(const struct secret_fact *from, struct secret_fact *ret)
 		vec_push(&ret->names, xstrdup(from->names.at[i]));
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 bool
 secret_fact_same(const struct secret_fact *a, const struct secret_fact *b)
 {
@@ -121,8 +115,8 @@ secret_fact_same(const struct secret_fact *a, const struct secret_fact *b)
 
 	if (a->state != b->state || a->kept != b->kept ||
 	    a->in_key != b->in_key || a->all_names != b->all_names ||
-	    a->names.len != b->names.len || !same_text(a->reason, b->reason) ||
-	    !same_text(a->remark, b->remark))
+	    a->names.len != b->names.len || !str_equal(a->reason, b->reason) ||
+	    !str_equal(a->remark, b->remark))
 		return false;
 	for (i = 0; i < a->names.len; i++)
 		if (strcmp(a->names.at[i], b->names.at[i]) != 0)

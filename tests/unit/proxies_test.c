@@ -96,6 +96,42 @@ who_has_other_bytes_serves_what_it_says(void **state)
 	assert_int_equal(told(p, 0, 1, NEW), 13);
 }
 
+static void
+what_a_lacking_proxy_serves_with_is_taken(void **state)
+{
+	static const char text[] =
+	    "{\"version\":1,\"cluster\":\"blue\",\"proxy\":\"blue.1\","
+	    "\"state\":\"lacking\",\"serving\":["
+	    "{\"service\":\"s1\",\"kind\":\"certificate\",\"name\":\"c\","
+	    "\"key\":\"k\"},"
+	    "{\"service\":\"s1\",\"kind\":\"riddles\",\"name\":\"c\"},"
+	    "{\"service\":\"s1\",\"kind\":\"passwords\",\"name\":\"../c\"},"
+	    "{\"kind\":\"passwords\",\"name\":\"c\"},7,"
+	    "{\"service\":\"s2\",\"kind\":\"passwords\",\"name\":\"p\","
+	    "\"key\":null}]}";
+	static const char later[] =
+	    "{\"version\":1,\"cluster\":\"blue\",\"proxy\":\"blue.1\"}";
+	struct proxies *p = *state;
+	const struct secret_serving *s;
+	struct proxy_news news;
+
+	assert_int_equal(
+	    proxies_report(p, "blue", text, sizeof(text) - 1, 1, &news, NULL),
+	    0);
+	s = &news.proxy->serving;
+	assert_int_equal(s->list.len, 2);
+	assert_string_equal(s->list.at[0].service, "s1");
+	assert_string_equal(s->list.at[0].use.name, "c");
+	assert_string_equal(s->list.at[0].use.key, "k");
+	assert_string_equal(s->list.at[1].service, "s2");
+	assert_int_equal(s->list.at[1].use.kind, SECRET_PASSWORDS);
+	assert_null(s->list.at[1].use.key);
+	assert_int_equal(
+	    proxies_report(p, "blue", later, sizeof(later) - 1, 2, &news, NULL),
+	    0);
+	assert_int_equal(news.proxy->serving.list.len, 0);
+}
+
 int
 main(void)
 {
@@ -105,6 +141,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    who_has_other_bytes_serves_what_it_says, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_a_lacking_proxy_serves_with_is_taken, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
