@@ -226,7 +226,8 @@ def tasks_of_a_node_that_dies_leave_and_come_back_elsewhere():
         lost = {t["ID"] for t in manager.running("web")
                 if t["NodeID"] == swarm.node(2).id}
     tap.ok(lost, "a task on the node that dies")
-    number = len(manager.running("web"))
+    before = {t["ID"] for t in manager.running("web")}
+    number, names = len(before), {n.id: n.name for n in swarm.nodes}
     begun = time.monotonic()
     swarm.node(2).crash()
     procs.wait_for(lambda: not lost & upstream_tasks("web.example"), NODE,
@@ -243,6 +244,16 @@ def tasks_of_a_node_that_dies_leave_and_come_back_elsewhere():
     procs.wait_for(lambda: all(
         p["applied"] == p["generation"] for p in system.proxies("blue")
         if p["alive"]), 60, "the proxies to apply", 0.1)
+    for task in manager.running("web"):
+        tap.note("%s on %s: %s, %s" % (
+            task["ID"], names[task["NodeID"]],
+            "new" if task["ID"] not in before else "of before",
+            [a["Addresses"] for a in task["NetworksAttachments"]]))
+    # Docker tells its nodes of the successors' addresses by gossip, and of
+    # nobody else is there a task left.
+    begun = time.monotonic()
+    wait_served("web.example")
+    tap.note("reached %.1f s after they ran" % (time.monotonic() - begun))
     with client_of(proxies()) as client:
         client.more(100)
     tap.equal(client.failed[:5], [], "failed of %d" % client.asked)
