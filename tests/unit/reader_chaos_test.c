@@ -14,10 +14,9 @@
 
 #include <cmocka.h>
 
-#include "virtual_engine.h"
+#include "virtual_reader.h"
 
 #include "../../supervisor/reader_damp.h"
-#include "../../supervisor/reader_push.h"
 #include "base/log.h"
 
 #define STEP_MS 50
@@ -33,14 +32,10 @@ static uint64_t seed = 1105; /* 1108 lost a change once */
 static unsigned rounds = 6;
 
 static struct reader {
-	struct daemon_config *config;
-	struct swarm swarm;
-	struct sources *sources;
-	struct push *push;
+	struct virtual_reader of;
 	struct damp damp;
 	uv_timer_t damped;
 	struct mirror mirror[SERVICES_MAX];
-	bool ended;
 } reader;
 
 /* ------------------------------------------------------------- the reader */
@@ -55,7 +50,7 @@ forget(struct mirror *m)
 static void
 mirror_service(const char *id)
 {
-	const struct service *s = map_get(&reader.swarm.model->services, id);
+	const struct service *s = map_get(&reader.of.swarm.model->services, id);
 	struct mirror *m = &reader.mirror[strtoul(id + 1, NULL, 10)];
 	const struct label *l;
 
@@ -83,7 +78,7 @@ tell(struct swarm_changes *c)
 
 	if (next != UINT64_MAX)
 		(void)uv_timer_start(&reader.damped, on_damped, next, 0);
-	if (!reader.swarm.complete)
+	if (!reader.of.swarm.complete)
 		return;
 	for (size_t i = 0; i < c->services.len; i++)
 		mirror_service(c->services.at[i]);
@@ -102,101 +97,39 @@ on_damped(uv_timer_t *timer)
 }
 
 static void
-on_changes(void *arg, struct swarm_changes *c, uint64_t read_us)
+changed(struct swarm_changes *c)
 {
-	(void)arg;
-	(void)read_us;
-	if (reader.swarm.complete)
+	if (reader.of.swarm.complete)
 		damp_take(&reader.damp, c, virtual_ms);
 	tell(c);
 }
 
 static void
-on_part(void *arg, const struct swarm_changes *c)
+part(const struct swarm_changes *c)
 {
-	(void)arg;
-	assert_false(reader.swarm.complete);
+	assert_false(reader.of.swarm.complete);
 	assert_true(c->services.len > 0);
-}
-
-static void
-on_state(void *arg)
-{
-	(void)arg;
-}
-
-static void
-on_listed(void *arg, const struct swarm_changes *c, uint64_t began_ms)
-{
-	(void)arg;
-	push_listed(reader.push, c, began_ms);
-}
-
-static void
-on_heard(void *arg, const char *service_id)
-{
-	(void)arg;
-	push_heard(reader.push, service_id);
-}
-
-static void
-on_config(void *arg, const char *id, bool removed)
-{
-	(void)arg;
-	(void)id;
-	(void)removed;
 }
 
 static void
 reader_start(uint64_t resync_ms)
 {
-	static const struct sources_handlers handlers = {
-		.on_changes = on_changes,
-		.on_part = on_part,
-		.on_state = on_state,
-		.on_listed = on_listed,
-		.on_heard = on_heard,
-		.on_config = on_config,
-		.on_resynced = on_state,
-	};
-	static const struct push_handlers push_handlers = {
-		.on_changes = on_changes,
-		.on_state = on_state,
-	};
-
 	memset(&reader, 0, sizeof(reader));
-	reader.config = daemon_config_default();
-	reader.config->docker.resync_interval_ms = resync_ms;
-	swarm_init(&reader.swarm);
+	reader.of.changed = changed;
+	reader.of.part = part;
 	(void)uv_timer_init(NULL, &reader.damped);
-	reader.sources = sources_new(
-	    NULL, NULL, &reader.swarm, reader.config, &handlers, NULL);
-	reader.push = push_new(NULL, &reader.swarm, reader.sources,
-	    reader.config, &push_handlers, NULL);
-}
-
-static void
-on_closed(void *arg)
-{
-	(void)arg;
-	reader.ended = true;
+	virtual_reader_start(&reader.of, resync_ms);
 }
 
 static void
 reader_end(void)
 {
-	push_close(reader.push);
-	sources_close(reader.sources, on_closed, NULL);
-	events_end();
 	(void)uv_timer_stop(&reader.damped);
-	pass(120000);
-	assert_true(reader.ended);
+	assert_true(virtual_reader_end(&reader.of));
 	assert_int_equal(timers.len, 0);
 	for (size_t i = 0; i < SERVICES_MAX; i++)
 		forget(&reader.mirror[i]);
 	damp_fini(&reader.damp);
-	swarm_fini(&reader.swarm);
-	daemon_config_free(reader.config);
 }
 
 /* -------------------------------------------------------- the orchestrator */

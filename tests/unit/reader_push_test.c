@@ -10,99 +10,22 @@
 
 #include <stdio.h>
 
-#include "../../supervisor/reader_push.h"
-#include "../../supervisor/reader_sources.h"
-#include "base/log.h"
-#include "config/config.h"
-#include "docker/client.h"
-#include "docker/watch.h"
+#include "virtual_reader.h"
 
-#include "virtual_engine.h"
+#include "base/log.h"
 
 #define SERVICES 64
-
-struct fixture {
-	struct daemon_config *config;
-	struct swarm swarm;
-	struct sources *sources;
-	struct push *push;
-	bool ended;
-};
-
-static void
-on_changes(void *arg, struct swarm_changes *c, uint64_t read_us)
-{
-	(void)arg;
-	(void)c;
-	(void)read_us;
-}
-
-static void
-on_part(void *arg, const struct swarm_changes *c)
-{
-	(void)arg;
-	(void)c;
-}
-
-static void
-on_state(void *arg)
-{
-	(void)arg;
-}
-
-static void
-on_listed(void *arg, const struct swarm_changes *c, uint64_t began_ms)
-{
-	struct fixture *f = arg;
-
-	push_listed(f->push, c, began_ms);
-}
-
-static void
-on_heard(void *arg, const char *service_id)
-{
-	struct fixture *f = arg;
-
-	push_heard(f->push, service_id);
-}
-
-static void
-on_config(void *arg, const char *id, bool removed)
-{
-	(void)arg;
-	(void)id;
-	(void)removed;
-}
 
 static int
 set_up(void **state)
 {
-	static const struct sources_handlers handlers = {
-		.on_changes = on_changes,
-		.on_part = on_part,
-		.on_state = on_state,
-		.on_listed = on_listed,
-		.on_heard = on_heard,
-		.on_config = on_config,
-		.on_resynced = on_state,
-	};
-	static const struct push_handlers push_handlers = {
-		.on_changes = on_changes,
-		.on_state = on_state,
-	};
-	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct virtual_reader *f = xcalloc(1, sizeof(*f));
 
 	*state = f;
 	world.version = 10;
 	world.weather = (struct weather){ .list_ms = 5, .look_ms = 5 };
 	world.services_len = SERVICES;
-	f->config = daemon_config_default();
-	f->config->docker.resync_interval_ms = 3600000;
-	swarm_init(&f->swarm);
-	f->sources =
-	    sources_new(NULL, NULL, &f->swarm, f->config, &handlers, f);
-	f->push =
-	    push_new(NULL, &f->swarm, f->sources, f->config, &push_handlers, f);
+	virtual_reader_start(f, 3600000);
 	for (unsigned i = 0; i < SERVICES; i++) {
 		world.services[i] = (struct eservice){
 			.there = true, .labelled = true, .label = 1
@@ -118,30 +41,18 @@ set_up(void **state)
 	return push_in_force(f->push) ? 0 : -1;
 }
 
-static void
-on_closed(void *arg)
-{
-	struct fixture *f = arg;
-
-	f->ended = true;
-}
-
 static int
 tear_down(void **state)
 {
-	struct fixture *f = *state;
+	struct virtual_reader *f = *state;
+	bool ended = virtual_reader_end(f);
 
-	push_close(f->push);
-	sources_close(f->sources, on_closed, f);
-	events_end();
-	pass(120000);
-	swarm_fini(&f->swarm);
-	daemon_config_free(f->config);
 	vec_fini(&world.log);
 	vec_fini(&agenda);
 	vec_fini(&timers);
 	memset(&world, 0, sizeof(world));
-	return f->ended ? (free(f), 0) : -1;
+	free(f);
+	return ended ? 0 : -1;
 }
 
 static void
@@ -154,7 +65,7 @@ change(unsigned i)
 static void
 a_watch_that_delivers_but_is_behind_is_not_doubted(void **state)
 {
-	struct fixture *f = *state;
+	struct virtual_reader *f = *state;
 	unsigned lists = world.whole_lists;
 
 	/* In the end the event stream tells 6 s before Watch does. */
@@ -192,7 +103,7 @@ hold_up(uint64_t ms)
 static void
 time_in_which_the_loop_did_not_turn_is_none(void **state)
 {
-	struct fixture *f = *state;
+	struct virtual_reader *f = *state;
 
 	for (unsigned i = 0; i < 50; i++) {
 		/* The event comes in time, Watch's message lies unread. */
@@ -211,7 +122,7 @@ time_in_which_the_loop_did_not_turn_is_none(void **state)
 static void
 an_event_that_was_read_late_is_the_one_that_watch_told(void **state)
 {
-	struct fixture *f = *state;
+	struct virtual_reader *f = *state;
 
 	for (unsigned i = 0; i < 20; i++) {
 		/* Watch at once, the event stream 4 s later. */
@@ -231,7 +142,7 @@ an_event_that_was_read_late_is_the_one_that_watch_told(void **state)
 static void
 a_watch_that_is_silent_is_doubted_soon(void **state)
 {
-	struct fixture *f = *state;
+	struct virtual_reader *f = *state;
 
 	world.weather.silent = true;
 	change(1);
@@ -244,7 +155,7 @@ a_watch_that_is_silent_is_doubted_soon(void **state)
 static void
 one_that_speaks_of_others_alone_is_doubted_in_the_end(void **state)
 {
-	struct fixture *f = *state;
+	struct virtual_reader *f = *state;
 	uint64_t began = virtual_ms;
 	unsigned lists = world.whole_lists;
 
