@@ -111,7 +111,10 @@ class Watcher(threading.Thread):
 
     def run(self):
         connection = httpc.UnixConnection(self.engine.socket)
-        while not self.stopping.is_set():
+        last = False
+        while not last:
+            # Once more after the end: what others have seen is seen here too.
+            last = self.stopping.is_set()
             answer = httpc.exchange(connection, "GET", "/v1.41/tasks")
             now = {}
             # What one answer shows happened at one time.
@@ -130,7 +133,7 @@ class Watcher(threading.Thread):
 
     def finish(self):
         self.stopping.set()
-        self.join(10)
+        self.join(60)
 
 
 def desired_path(watcher, task):
