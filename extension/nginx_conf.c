@@ -200,7 +200,7 @@ write_front(struct emit *m, const struct nginx_context *x)
 		if (!x->c->nginx.accept_proxy_protocol)
 			emit_line(m, "real_ip_recursive on");
 	}
-	if (x->front_socket) {
+	if (x->front_tls) {
 		/* Over the sockets of a passthrough PROXY protocol tells. */
 		emit_block(m, "map $realip_remote_addr $bulkhead_peer");
 		emit_line(m, "default $realip_remote_addr");
@@ -226,7 +226,7 @@ write_front(struct emit *m, const struct nginx_context *x)
 		emit_block(m,
 		    "map $bulkhead_front$http_x_forwarded_for "
 		    "$bulkhead_forwarded_for");
-		if (x->front_socket) {
+		if (x->front_tls) {
 			emit_line(m, "1 $bulkhead_peer");
 			emit_line(
 			    m, "~^1 \"$http_x_forwarded_for, $bulkhead_peer\"");

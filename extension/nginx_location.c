@@ -139,8 +139,8 @@ nginx_location_forward(struct emit *m, const struct nginx_context *x, bool grpc)
 
 	forward_header(m, grpc, "Host $bulkhead_host");
 	forward_header(m, grpc,
-	    x->front_socket ? "X-Real-IP $bulkhead_client"
-			    : "X-Real-IP $remote_addr");
+	    x->front_tls ? "X-Real-IP $bulkhead_client"
+			 : "X-Real-IP $remote_addr");
 	/* Each map costs something in each request: only where it can matter.
 	 */
 	forward_header(m, grpc,

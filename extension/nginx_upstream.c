@@ -58,7 +58,7 @@ static void
 write_client(
     struct emit *m, const struct nginx_context *x, const struct route *r)
 {
-	emit_choice(m, x->front_socket && r->tls != TLS_PASSTHROUGH,
+	emit_choice(m, x->front_tls && r->tls != TLS_PASSTHROUGH,
 	    "$bulkhead_client", "$binary_remote_addr");
 }
 
