@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/version.h"
+#include "loop/turns.h"
 #include "supervisor.h"
 
 static const char *
@@ -245,6 +246,30 @@ add_proc(
 }
 
 static void
+add_turn(struct str *out, const char *child, uint64_t us)
+{
+	str_addf(out, "bulkhead_loop_turn_max_seconds{child=\"%s\"} %.6f\n",
+	    child, (double)us / 1e6);
+}
+
+/* What a loop was busy with for longest: everything else waited for it. */
+static void
+add_turns(struct str *out, const struct supervisor *s)
+{
+	size_t i;
+
+	family(out, "bulkhead_loop_turn_max_seconds", "gauge",
+	    "Longest turn of its loop in the last 15 to 30 s, without waiting "
+	    "for a processor.");
+	if (s->turns != NULL)
+		add_turn(out, "supervisor", turns_longest_us(s->turns));
+	add_turn(out, "reader", process_turn_us(s->reader));
+	for (i = 0; i < s->clusters.len; i++)
+		add_turn(out, s->clusters.at[i]->name,
+		    process_turn_us(s->clusters.at[i]->process));
+}
+
+static void
 add_processes(struct str *out, const struct supervisor *s)
 {
 	static const char *const names[] = { "bulkhead_child_resident_bytes",
@@ -262,6 +287,7 @@ add_processes(struct str *out, const struct supervisor *s)
 			    process_child(s->clusters.at[i]->process)->pid,
 			    k == 0);
 	}
+	add_turns(out, s);
 	family(out, "bulkhead_child_restarts_total", "counter",
 	    "Starts after the first that nobody asked for.");
 	str_addf(out, "bulkhead_child_restarts_total{child=\"reader\"} %llu\n",

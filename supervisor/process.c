@@ -60,6 +60,7 @@ struct process {
 	uint64_t last_query;
 	struct process_handlers handlers;
 	void *arg;
+	uint64_t turn_us; /* its longest turn, as its last pong says */
 	bool closing;
 	int open;
 	void (*closed)(void *arg);
@@ -261,6 +262,8 @@ on_line(void *arg, char *text, size_t len)
 	if (type == NULL) {
 		lost(p, "something that is no message");
 	} else if (strcmp(type, "pong") == 0) {
+		p->turn_us = (uint64_t)json_integer_value(
+		    json_object_get(line, "turn_us"));
 		child_on_pong(&p->child,
 		    (uint64_t)json_integer_value(json_object_get(line, "id")));
 	} else if (strcmp(type, "answer") == 0) {
@@ -515,6 +518,12 @@ process_new(uv_loop_t *loop, const struct process_options *o,
 	must(uv_timer_init(loop, &p->query_timer) == 0);
 	p->open = 2;
 	return p;
+}
+
+uint64_t
+process_turn_us(const struct process *p)
+{
+	return p->turn_us;
 }
 
 const struct child *

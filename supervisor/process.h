@@ -36,6 +36,8 @@ struct process_options {
 struct process *process_new(uv_loop_t *loop, const struct process_options *o,
     const struct process_handlers *h, void *arg);
 const struct child *process_child(const struct process *p);
+/* The longest turn of its loop (loop/turns.h) as of its last pong. */
+uint64_t process_turn_us(const struct process *p);
 void process_start(struct process *p);
 void process_stop(struct process *p);
 void process_restart(struct process *p);

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "group.h"
+#include "loop/turns.h"
 
 #define EVENT_GATHER_MS 100
 #define RESCAN_MS 10000
@@ -344,6 +345,7 @@ supervisor_start(struct supervisor *s, struct error *e)
 		admin_close(s->admin);
 		return -1;
 	}
+	s->turns = turns_new(s->loop);
 	must(uv_timer_init(s->loop, &s->rescan) == 0);
 	catch_signal(s, &s->sigterm, SIGTERM);
 	catch_signal(s, &s->sigint, SIGINT);
@@ -447,6 +449,8 @@ supervisor_stop(struct supervisor *s, const char *why)
 		return;
 	s->stopping = true;
 	log_info("stopping: %s", why);
+	turns_close(s->turns);
+	s->turns = NULL;
 	uv_close((uv_handle_t *)&s->sigterm, NULL);
 	uv_close((uv_handle_t *)&s->sigint, NULL);
 	uv_close((uv_handle_t *)&s->sighup, NULL);

@@ -18,6 +18,7 @@ struct admin;
 
 struct supervisor {
 	uv_loop_t *loop;
+	struct turns *turns;
 	struct accepted *accepted;
 	char *run_dir;
 	char *bin_dir; /* where our own programs are */

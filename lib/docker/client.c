@@ -304,6 +304,7 @@ start_call(struct docker_call *call)
 	if (call->cut != NULL) {
 		o.per_mib_ms = LIST_PER_MIB_MS;
 		o.idle_ms = LIST_IDLE_MS;
+		o.in_steps = true;
 		o.on_data = on_list_data;
 	} else if (call->stream) {
 		o.total_ms = UINT64_MAX;

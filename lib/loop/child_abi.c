@@ -2,6 +2,7 @@
 #include "loop/child_abi.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "loop/lines.h"
+#include "loop/turns.h"
 
 /* Escaped at worst to six times this, which still is less than a line. */
 #define ANSWER_PIECE (128 * 1024)
@@ -29,6 +31,7 @@ struct child_query {
 
 struct child_link {
 	struct lines *lines;
+	struct turns *turns;
 	struct child_link_handlers handlers;
 	void *arg;
 	bool ready;
@@ -143,10 +146,12 @@ stop(struct child_link *l, const struct error *why)
 static void
 got_ping(struct child_link *l, json_t *message)
 {
-	STR_AUTO(line, 64);
+	STR_AUTO(line, 128);
 
-	str_addf(&line, "{\"type\":\"pong\",\"id\":%lld}",
-	    (long long)json_integer_value(json_object_get(message, "id")));
+	str_addf(&line,
+	    "{\"type\":\"pong\",\"id\":%lld,\"turn_us\":%" PRIu64 "}",
+	    (long long)json_integer_value(json_object_get(message, "id")),
+	    turns_longest_us(l->turns));
 	link_send(l, line.p, line.len);
 }
 
@@ -258,6 +263,7 @@ child_link_new(uv_loop_t *loop, const struct child_link_handlers *h, void *arg,
 		free(l);
 		return NULL;
 	}
+	l->turns = turns_new(loop);
 	lines_on_drained(l->lines, on_drained);
 	return l;
 }
@@ -330,5 +336,6 @@ child_link_close(struct child_link *l, void (*closed)(void *arg), void *arg)
 	for (size_t i = 0; i < l->held.len; i++)
 		free(l->held.at[i]);
 	vec_fini(&l->held);
+	turns_close(l->turns);
 	lines_close(l->lines, on_closed, l);
 }

@@ -42,7 +42,10 @@ struct child_link_handlers {
 struct child_link *
 child_link_new(uv_loop_t *loop, const struct child_link_handlers *h, void *arg,
     struct error *e) _warn_unused_;
-/* Pongs are given by the link itself: a loop that turns answers. */
+/*
+ * Pongs are given by the link itself: a loop that turns answers, and says
+ * how long its longest turn was.
+ */
 void child_ready(struct child_link *l);
 /*
  * Pushes a line: {"type":"status",...} or {"type":"event",...}.  What is

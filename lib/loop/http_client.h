@@ -70,7 +70,8 @@ struct http_request_options {
 	uint64_t idle_ms; /* 0: none; no byte for so long ends it */
 	/* Of a gathered body; 0: 16 MiB.  Larger fails with EFBIG. */
 	size_t max_body;
-	http_data_fn *on_data;	   /* NULL: gather the body */
+	http_data_fn *on_data; /* NULL: gather the body */
+	bool in_steps; /* much work: a few ms of it in a turn of the loop */
 	http_status_fn *on_status; /* NULL: nobody asks */
 	http_done_fn *done;
 	void *arg;

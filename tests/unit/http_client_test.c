@@ -260,6 +260,59 @@ what_goes_on_arriving_is_given_more_time(void **state)
 	assert_int_equal(f->r.code, ETIMEDOUT);
 }
 
+struct steps {
+	uv_prepare_t prepare;
+	unsigned in_turn, most;
+	size_t len;
+};
+
+static void
+on_turn(uv_prepare_t *prepare)
+{
+	container_of(prepare, struct steps, prepare)->in_turn = 0;
+}
+
+static struct steps steps;
+
+static bool
+on_slow_data(void *arg, const char *bytes, size_t len)
+{
+	uint64_t until = clock_mono_us() + 6000;
+
+	(void)arg;
+	(void)bytes;
+	steps.len += len;
+	if (++steps.in_turn > steps.most)
+		steps.most = steps.in_turn;
+	while (clock_mono_us() < until)
+		continue;
+	return true;
+}
+
+static void
+slow_work_on_a_body_leaves_the_loop_its_turns(void **state)
+{
+	static const char head[] = OK_HEAD "Content-Length: 600000\r\n\r\n";
+	size_t len = strlen(head) + 600000;
+	char *bytes _cleanup_free_ = xcalloc(1, len);
+	struct fixture *f = *state;
+
+	memcpy(bytes, head, strlen(head));
+	f->server.bytes = bytes;
+	f->server.len = len;
+	steps = (struct steps){ 0 };
+	must(uv_prepare_init(&f->loop, &steps.prepare) == 0);
+	must(uv_prepare_start(&steps.prepare, on_turn) == 0);
+	get(f,
+	    (struct http_request_options){
+		.on_data = on_slow_data, .in_steps = true });
+	uv_close((uv_handle_t *)&steps.prepare, NULL);
+	assert_int_equal(f->r.code, 0);
+	assert_int_equal(steps.len, 600000);
+	/* Two steps are between polls: after one, before the next. */
+	assert_in_range(steps.most, 1, 7);
+}
+
 static void
 a_slow_answer_within_the_deadlines_arrives(void **state)
 {
@@ -600,6 +653,7 @@ main(void)
 		T(a_slow_answer_within_the_deadlines_arrives),
 		T(a_stream_that_falls_silent_ends),
 		T(what_goes_on_arriving_is_given_more_time),
+		T(slow_work_on_a_body_leaves_the_loop_its_turns),
 		T(an_answer_that_is_cut_at_any_byte_is_an_error),
 		T(fewer_bytes_than_promised_are_an_error),
 		T(what_is_not_http_is_an_error),
