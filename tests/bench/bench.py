@@ -18,8 +18,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--build", required=True)
 parser.add_argument("--only", default="")
-parser.add_argument("--services", default="100,1000,10000",
-                    help="sizes at which the cost of an event is measured")
+parser.add_argument("--services", default="100,10000/50,1000,10000",
+                    help="sizes at which the cost of an event is measured; "
+                    "/50: of 50 clusters together, ten tasks a service")
 parser.add_argument("--rounds", type=int, default=40)
 ARGS = parser.parse_args()
 os.environ["BULKHEAD_BUILD"] = os.path.abspath(ARGS.build)
@@ -211,11 +212,12 @@ def cpu_ns(pid):
 def event_cost():
     """CPU of one event, by process, where it belongs and elsewhere."""
     first = {}
-    sizes = [int(n) for n in ARGS.services.split(",")]
-    for services in sizes:
+    for size in ARGS.services.split(","):
+        services, _, clusters = size.partition("/")
         fake = engine.FakeSwarm(
-            "--no-serve", "--services", str(services), "--tasks",
-            str(services), "--clusters", "1", "--task-delay", "0ms")
+            "--no-serve", "--services", services, "--tasks",
+            services + "0" if clusters else services,
+            "--clusters", clusters or "1", "--task-delay", "0ms")
         system = bulkhead.System(
             # A list of everything, each so often, is not an event's cost.
             fake.socket, "poll_interval = 600s\nresync_interval = 600s\n")
@@ -224,6 +226,8 @@ def event_cost():
             fake.create_network("own")
             system.cluster("c0", text="[cluster]\nmax_hosts = 20000\n")
             system.cluster("other", driver="none")
+            for i in range(1, int(clusters or 1)):
+                system.cluster("c%d" % i, driver="none")
             system.start()
             fake.create_service("mark", networks=["own"], labels=lb(
                 "mark.example", service_cluster="c0"))
@@ -232,7 +236,7 @@ def event_cost():
             for i in range(WARM_UP):
                 one_event(system, fake, "label", 100 + i)
             for kind in ("label", "tasks"):
-                time_one(system, fake, services, kind, first)
+                time_one(system, fake, size, kind, first)
         finally:
             system.stop()
             fake.stop()
@@ -292,7 +296,7 @@ def one_event(system, fake, kind, i):
                    "an event to be served", LOOK_S)
 
 
-def time_one(system, fake, services, kind, first):
+def time_one(system, fake, size, kind, first):
     pids = {"reader": system.status()["reader"]["pid"],
             "extension": system.cluster_status("c0")["pid"],
             "other": system.cluster_status("other")["pid"],
@@ -314,7 +318,7 @@ def time_one(system, fake, services, kind, first):
     cost = {k: (after[k] - before[k] - idle[k]) / EVENTS / 1e6
             for k in after}
     base = first.setdefault(kind, cost)
-    line("CPU of one event (%s)" % kind, services=services, **{
+    line("CPU of one event (%s)" % kind, services=size, **{
         k + "_ms": "%.2f(x%.1f)" % (v, v / base[k] if base[k] > 0.01 else 0)
         for k, v in cost.items()})
 
