@@ -143,19 +143,21 @@ class Pages:
         seen["answer"] = headers
         return seen
 
-    def published(self, metadata, host, target="/", **more):
+    def published(self, metadata, host, target="/", look=0.1, **more):
         """Waits until the sample application answers, and each time: old
-        workers accept for a moment; the last answer."""
+        workers accept for a moment; the last answer.  Six questions every
+        'look' seconds: fewer than a rate limit refuses."""
         def all_of():
             seen = [self.told(host, target, **more) for _ in range(6)]
             return (all(s and s["service"] == metadata for s in seen) and
                     seen[-1])
         try:
             return procs.wait_for(all_of, PATIENCE, "%s to be %s" % (
-                host, metadata), 0.1)
+                host, metadata), look)
         except procs.Timeout as error:
-            raise AssertionError("%s\n%s%s" % (
-                error, self.bulkhead.proxyctl("services"),
+            raise AssertionError("%s; now %d\n%s%s" % (
+                error, self.status(host, target, **more),
+                self.bulkhead.proxyctl("services"),
                 self.bulkhead.picture())) from None
 
     def status(self, host, target="/", **more):

@@ -101,7 +101,8 @@ def the_stacks_of_the_page_on_interlock():
     tap.equal((code, headers["location"]), (302, ["http://%s/x" % HOST]))
     tap.ok(site.websocket(HOST, "/live", tls=True), "no websocket")
     deploy(after)
-    tap.equal(site.published("api", HOST, "/api/x", tls=True)["target"], "/x")
+    tap.equal(site.published("api", HOST, "/api/x", look=0.5, tls=True)[
+        "target"], "/x")
     site.wait_status(308, HOST)
 
     def shared():
@@ -128,7 +129,8 @@ def the_stack_of_the_page_on_traefik():
     procs.wait_for(removed, 120, "the network to be let go", 0.5)
     deploy(ours)
     site.published("web", HOST, tls=True)
-    tap.equal(site.published("api", HOST, "/api/x", tls=True)["target"], "/x")
+    tap.equal(site.published("api", HOST, "/api/x", look=0.5, tls=True)[
+        "target"], "/x")
     site.wait_status(308, HOST)
     tap.contains(shell(look), "shop_web")
 
