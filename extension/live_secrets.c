@@ -310,46 +310,16 @@ live_secrets_learn(struct live_secrets *s, const struct routing *r)
 	return any;
 }
 
-/* Whom each use serves: ID -> IDs of services, by commas, the caller's. */
-static void
-find_users(const struct routing *r, struct map *ret)
-{
-	size_t n = countof(secret_labels);
-	char id[SECRET_ID_SIZE];
-	struct secret_use use;
-
-	for (size_t i = 0; i < r->accepted.len * n; i++) {
-		const struct accepted *a = r->accepted.at[i / n];
-		struct str *users;
-
-		if (!accepted_secret(a, secret_labels[i % n], &use))
-			continue;
-		secret_use_id(&use, id);
-		users = map_get(ret, id);
-		if (users == NULL) {
-			users = xcalloc(1, sizeof(*users));
-			str_init(users, FILE_MAX);
-			(void)map_set(ret, id, users);
-		}
-		str_add(users, users->len == 0 ? "" : ",");
-		str_add_json(users, a->service->id, strlen(a->service->id));
-	}
-}
-
 void
 live_secrets_manifest(const struct routing *r, char **ret)
 {
 	STR_AUTO(text, FILE_MAX);
-	struct map users = { 0 };
 	struct str *out = &text;
-	struct map_entry *e;
-	size_t i;
+	size_t i, k;
 
-	find_users(r, &users);
 	str_addc(out, '[');
 	for (i = 0; i < r->uses.len; i++) {
 		const struct routing_secret *u = &r->uses.at[i];
-		const struct str *who = map_get(&users, u->id);
 
 		str_addf(out, "%s{\"id\":\"%s\",\"kind\":\"%s\"",
 		    i == 0 ? "\n" : ",\n", u->id,
@@ -358,17 +328,16 @@ live_secrets_manifest(const struct routing *r, char **ret)
 		str_add_member(out, "key", u->use.key);
 		str_addf(out, ",\"used\":%s", u->used ? "true" : "false");
 		str_add(out, ",\"services\":[");
-		str_addn(
-		    out, who == NULL ? "" : who->p, who == NULL ? 0 : who->len);
+		for (k = 0; k < u->services.len; k++) {
+			const char *id = u->services.at[k];
+
+			str_add(out, k == 0 ? "" : ",");
+			str_add_json(out, id, strlen(id));
+		}
 		str_add(out, "]}");
 	}
 	str_addc(out, ']');
 	*ret = str_take(out);
-	for (i = 0; (e = map_next(&users, &i)) != NULL;) {
-		str_fini(e->value);
-		free(e->value);
-	}
-	map_fini(&users);
 }
 
 /* ---- life ---- */

@@ -5,6 +5,7 @@
 #include "routes_share.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -61,8 +62,14 @@ routes_needs_fini(struct routing *r)
 		free(r->secrets.at[i]);
 	for (i = 0; i < r->configs.len; i++)
 		free(r->configs.at[i]);
-	for (i = 0; i < r->uses.len; i++)
-		secret_use_fini(&r->uses.at[i].use);
+	for (i = 0; i < r->uses.len; i++) {
+		struct routing_secret *u = &r->uses.at[i];
+
+		secret_use_fini(&u->use);
+		for (size_t k = 0; k < u->services.len; k++)
+			free(u->services.at[k]);
+		vec_fini(&u->services);
+	}
 	vec_fini(&r->networks);
 	vec_fini(&r->secrets);
 	vec_fini(&r->configs);
@@ -295,6 +302,33 @@ take_uses(struct routing *r, struct verdict *const *all, size_t n_all)
 	r->uses.len = n;
 }
 
+static int
+compare_id(const void *id, const void *use)
+{
+	return strcmp(id, ((const struct routing_secret *)use)->id);
+}
+
+static void
+note_users(struct routing *r)
+{
+	size_t n = countof(secret_labels);
+	char id[SECRET_ID_SIZE];
+	struct secret_use use;
+
+	for (size_t i = 0; i < r->accepted.len * n; i++) {
+		const struct accepted *a = r->accepted.at[i / n];
+		struct routing_secret *u;
+
+		if (!accepted_secret(a, secret_labels[i % n], &use))
+			continue;
+		secret_use_id(&use, id);
+		u = bsearch(
+		    id, r->uses.at, r->uses.len, sizeof(*u), compare_id);
+		must(u != NULL);
+		vec_push(&u->services, xstrdup(a->service->id));
+	}
+}
+
 void
 routes_needs(struct routing *r, const struct claims *k,
     struct verdict *const *all, size_t n)
@@ -303,6 +337,7 @@ routes_needs(struct routing *r, const struct claims *k,
 	need_networks(r, k);
 	need_secrets(r, k);
 	take_uses(r, all, n);
+	note_users(r);
 }
 
 struct routing *

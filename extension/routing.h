@@ -101,6 +101,7 @@ struct routing_secret {
 	struct secret_use use; /* owned */
 	bool used;	       /* by an accepted service, and in its files */
 	char id[SECRET_ID_SIZE];
+	VEC(char *) services; /* owned; IDs of those, oldest first */
 };
 
 struct router;

@@ -417,6 +417,7 @@ ops_spawn(struct child *c, int *ret_pid, struct error *e)
 	}
 	must(uv_poll_start(&r->ready, UV_READABLE, on_readable) == 0);
 	p->run = r;
+	p->turn_us = 0; /* what was said of another loop */
 	*ret_pid = r->handle.pid;
 	return 0;
 }

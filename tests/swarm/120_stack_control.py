@@ -21,7 +21,7 @@ import tap     # noqa: E402
 CONTROL, PEERS = 9441, 8402     # of blue
 NO_BLOB = "/v1/blob/" + 64 * "0"
 SOON = 60
-RED = """
+ONE_PROXY = """
 [cluster]
 default = false
 [proxy]
@@ -35,6 +35,8 @@ target_port = 8080
 target_ssl_port = 8443
 drain_delay = 1s
 [control]
+"""
+RED = ONE_PROXY + """\
 listen = 0.0.0.0:9443
 url = https://bulkhead-control:9443
 network = bulkhead-control
@@ -46,20 +48,7 @@ agent_secrets = bulkhead-agent-ca-%(BULKHEAD_CA_CERT)s,
 \tbulkhead-agent-key-%(BULKHEAD_AGENT_KEY)s
 """
 
-AMBER = """
-[cluster]
-default = false
-[proxy]
-driver = swarm
-image = %(BULKHEAD_PROXY_IMAGE)s
-replicas = 1
-publish_mode = host
-published_port = 8092
-published_ssl_port = 0
-target_port = 8080
-target_ssl_port = 8443
-drain_delay = 1s
-[control]
+AMBER = ONE_PROXY + """\
 listen = 0.0.0.0:9444
 url = http://bulkhead-control:9444
 network = bulkhead-control
@@ -213,7 +202,7 @@ def a_token_does_instead_of_certificates():
     proxies = tasks("bulkhead-proxy-blue")
     with bulkhead.balancer("blue", "shop.example") as load:
         give_supervisor(answer.json["ID"])
-        make_config("amber-1", AMBER % bulkhead.env, "amber")
+        make_config("amber-1", AMBER % dict(bulkhead.env, port=8092), "amber")
         bulkhead.publish("amber-app", "shop-net", hosts="amber.example",
                          service_cluster="amber")
         stack.PORTS["amber"] = 8092

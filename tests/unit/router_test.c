@@ -259,11 +259,16 @@ put_secret(struct model *m, const char *name)
 static void
 add_uses(struct str *out, const struct routing *r)
 {
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < r->uses.len; i++)
-		str_addf(
-		    out, "%s %d\n", r->uses.at[i].id, (int)r->uses.at[i].used);
+	for (i = 0; i < r->uses.len; i++) {
+		const struct routing_secret *u = &r->uses.at[i];
+
+		str_addf(out, "%s %d", u->id, (int)u->used);
+		for (k = 0; k < u->services.len; k++)
+			str_addf(out, " %s", u->services.at[k]);
+		str_addc(out, '\n');
+	}
 }
 
 static bool
